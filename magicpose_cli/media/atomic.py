@@ -1,0 +1,183 @@
+"""What is written appears whole or not at all.
+
+The work goes to a temporary name in the same folder (`.NAME.XXXXXXXX.part`), is flushed to the disk
+and then renamed, which a file system does in one step. A process that is killed leaves at most such a
+hidden `.part` behind, never half a result under the name that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError, OutputExistsError
+
+
+def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Raise before any work is done if there is something at the output's place.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise OutputExistsError(path)
+
+
+@contextlib.contextmanager
+def write_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block ends well, that file becomes `path`.
+
+    Missing parent folders are made. If the block raises, the temporary file is removed and `path` is
+    as it was.
+
+    Args:
+        path: where the file shall be.
+        overwrite: replace a file that is there already.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False.
+        OptionError: `path` is a folder, or its folder cannot be written to.
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite)
+    if path.is_dir():
+        raise OptionError(
+            expected=f"a file name as the output {path}", found="a folder", remedy="Add a file name to it."
+        )
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        _flush(temporary)
+        refuse_existing(path, overwrite)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_folder(
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    is_ours: Callable[[Path], bool] | None = None,
+) -> Iterator[Path]:
+    """Give a temporary folder to fill; when the block ends well, that folder becomes `path`.
+
+    An empty folder at `path` counts as absent. With `overwrite` a folder that is there is replaced
+    with all that is in it, so `is_ours` is asked first about each entry: one entry that this program
+    did not write, and the folder is left alone.
+
+    Args:
+        path: where the folder shall be.
+        overwrite: replace a folder that is there already.
+        is_ours: says of one entry of the old folder that it may go; None means that all may.
+
+    Raises:
+        OutputExistsError: `path` exists, is not an empty folder, and `overwrite` is False.
+        OptionError: `path` is a file, holds entries that are not ours, or cannot be written to.
+    """
+    path = Path(path)
+    check_folder_output(path, overwrite, is_ours)
+    temporary = _temporary_beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for entry in sorted(temporary.rglob("*")):
+            _flush(entry)
+        _flush(temporary)
+        check_folder_output(path, overwrite, is_ours)
+        _swap_in(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder_output(
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    is_ours: Callable[[Path], bool] | None = None,
+) -> None:
+    """Raise what `write_folder` would raise about the output's place; arguments and errors as there."""
+    path = Path(path)
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        refuse_existing(path, overwrite)
+        raise OptionError(
+            expected=f"a folder as the output {path}", found="a file", remedy="Choose another path."
+        )
+    entries = sorted(path.iterdir())
+    if not entries:
+        return
+    refuse_existing(path, overwrite)
+    foreign = [entry.name for entry in entries if is_ours is not None and not is_ours(entry)]
+    if foreign:
+        raise OptionError(
+            expected=f"only earlier results in {path}, since the folder is replaced as a whole",
+            found=f"{foreign[0]}" + (f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""),
+            remedy="Choose another folder, or move these files away.",
+        )
+
+
+def write_text(path: str | os.PathLike[str], text: str, overwrite: bool = True) -> None:
+    """Write a UTF-8 text file, whole or not at all; errors as in `write_file`."""
+    with write_file(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any, overwrite: bool = True) -> None:
+    """Write one JSON document, whole or not at all; paths and fractions become strings."""
+    write_text(path, json.dumps(value, indent=2, default=str) + "\n", overwrite)
+
+
+def _temporary_beside(path: Path) -> Path:
+    """A fresh hidden name in the folder of `path`, which is made if it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _unwritable(path.parent, PermissionError("Permission denied"))
+    # file names end at 255 bytes; a long one still leaves room for the mark
+    return path.parent / f".{path.name[:180]}.{secrets.token_hex(4)}.part"
+
+
+def _unwritable(folder: Path, error: OSError) -> OptionError:
+    return OptionError(
+        expected=f"a folder that can be written to at {folder}",
+        found=error.strerror or str(error),
+        remedy="Choose another output path.",
+    )
+
+
+def _swap_in(temporary: Path, path: Path) -> None:
+    """Put the new folder at its place; the old one is moved aside first and removed last."""
+    if not path.is_dir():
+        os.rename(temporary, path)
+        _flush(path.parent)
+        return
+    aside = _temporary_beside(path)
+    os.rename(path, aside)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        os.rename(aside, path)
+        raise
+    _flush(path.parent)
+    shutil.rmtree(aside)
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to bring a file, or the names in a folder, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle for a folder to flush
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,47 @@
+"""Files as such: their hash and their order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sort key that orders names as people do: `frame2.png` comes before `frame10.png`."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, or of a folder, as 64 hexadecimal digits.
+
+    A folder's hash covers the relative names and the contents of all files in it and below, in the
+    order of their names; hidden ones (a leading dot) are left out, since systems put their own there.
+
+    Raises:
+        InputError: there is nothing at `path`, or it cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            return _sha256_of_file(path)
+        digest = hashlib.sha256()
+        for name in sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()):
+            if not any(part.startswith(".") for part in name.split("/")):
+                digest.update(f"{name}\0{_sha256_of_file(path / name)}\n".encode())
+        return digest.hexdigest()
+    except OSError as error:
+        raise InputError(
+            expected=f"a readable file or folder at {path}",
+            found=(error.strerror or str(error)).lower(),
+            remedy="Check the path.",
+        ) from error
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
