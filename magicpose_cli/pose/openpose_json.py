@@ -1,15 +1,14 @@
 """OpenPose's JSON files, one a frame: the exchange format of every tool that draws or reads its skeletons.
 
 Written: `people[0]` with the 18 COCO points and, beside OpenPose's own entries, `canvas_width` and
-`canvas_height`, as the ControlNet web tools write them. Read: COCO-18 or BODY_25 bodies, hands, faces, several
-people (the largest is taken), with or without the canvas.
+`canvas_height`, as the ControlNet web tools write them. Read: COCO-18 or BODY_25 bodies, hands, faces,
+several people (the largest is taken), with or without the canvas.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from .. import console
-from ..errors import OutputExistsError, PoseError
+from ..errors import PoseError
+from ..media import atomic
 from .sequence import POINT_COUNTS, FramePose, PoseSequence
 
 _KEYS = {
@@ -30,33 +30,36 @@ _BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """BODY_25 has the mid-hip at 8 and six foot points at the end; the rest is in COCO's order."""
 
 
-def write(sequence: PoseSequence, folder: Path) -> None:
-    """Write one file a frame, `NAME_000000000000_keypoints.json`, into a new folder.
+def write(sequence: PoseSequence, folder: Path, overwrite: bool = False) -> None:
+    """Write one file a frame, `NAME_000000000000_keypoints.json`, into a folder of their own.
 
     Args:
         sequence: the poses.
-        folder: a folder that does not exist yet, or is empty; it appears whole or not at all.
+        folder: the folder; it appears whole or not at all.
+        overwrite: replace a folder of such files that is there already.
 
     Raises:
-        OutputExistsError: the folder holds something already.
+        OutputExistsError: the folder is not empty and `overwrite` is False.
+        OptionError: it holds files that are not keypoints.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputExistsError(folder)
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     stem = Path(sequence.source_name).stem or "frame"
-    try:
+    with atomic.write_folder(folder, overwrite=overwrite, is_ours=_is_keypoints_file) as temporary:
         for index, frame in enumerate(sequence):
             text = json.dumps(_document(frame, sequence.width_px, sequence.height_px))
             (temporary / f"{stem}_{index:012d}_keypoints.json").write_text(text, encoding="utf-8")
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_output(folder: str | Path, overwrite: bool = False) -> None:
+    """Raise before any work what `write` would raise about its folder; arguments and errors as there."""
+    atomic.check_folder_output(folder, overwrite, _is_keypoints_file)
+
+
+def _is_keypoints_file(path: Path) -> bool:
+    return path.is_file() and path.name.endswith("_keypoints.json")
 
 
 def is_openpose_folder(folder: str | Path) -> bool:
-    """Whether a folder holds OpenPose JSON: its first .json file (in natural order) has a list of `people`."""
+    """Whether a folder holds OpenPose JSON: its first .json file has a list of `people`."""
     files = _files(Path(folder))
     if not files:
         return False

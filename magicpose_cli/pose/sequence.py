@@ -7,7 +7,6 @@ right are the person's own. OpenPose's JSON files are read and written in `openp
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import PoseError
+from ..media import atomic
 
 FORMAT_VERSION = 1
 POINT_COUNTS = {"body": 18, "left_hand": 21, "right_hand": 21, "face": 70}
@@ -34,7 +34,7 @@ BODY_NAMES = (
 
 
 class FramePose(NamedTuple):
-    """The pose of one frame: per part float32 (n 3) of x px, y px, confidence 0..1; missing points are zeros."""
+    """One frame's pose: per part float32 (n 3), x px, y px, confidence 0..1; missing points are zeros."""
 
     body: np.ndarray
     left_hand: np.ndarray
@@ -56,7 +56,7 @@ class PoseSequence:
     """The poses of all frames of one driving video.
 
     Attributes:
-        body: float32 (f 18 3), x px, y px, confidence 0..1; missing points are zeros. Read-only, as all parts.
+        body: float32 (f 18 3), x px, y px, confidence 0..1; missing points are zeros. Read-only, as all.
         left_hand: float32 (f 21 3), the same.
         right_hand: float32 (f 21 3), the same.
         face: float32 (f 70 3), the same.
@@ -154,7 +154,9 @@ class PoseSequence:
         return {"frames": len(self)} | {part: int(seen[part].sum()) for part in order}
 
     def save(self, path: str | Path) -> None:
-        """Write one .npz file without pickles; the same poses give the same bytes. An existing file is replaced.
+        """Write one .npz file without pickles; the same poses give the same bytes.
+
+        An existing file is replaced.
 
         Args:
             path: the file, its name kept as it is.
@@ -168,7 +170,8 @@ class PoseSequence:
             fps=np.array([self.fps.numerator, self.fps.denominator], np.int64),
             source=np.array([self.source_name, self.source_sha256], np.str_),
         )
-        _write_whole(Path(path), buffer.getvalue())
+        with atomic.write_file(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> PoseSequence:
@@ -205,11 +208,11 @@ class PoseSequence:
         except (TypeError, ValueError, ZeroDivisionError) as error:
             raise _unreadable(path, str(error)) from error
 
-    def to_openpose_json(self, folder: str | Path) -> None:
-        """Write one OpenPose JSON file a frame into a new folder; see `openpose_json.write`."""
+    def to_openpose_json(self, folder: str | Path, overwrite: bool = False) -> None:
+        """Write one OpenPose JSON file a frame into a folder of their own; see `openpose_json.write`."""
         from . import openpose_json
 
-        openpose_json.write(self, Path(folder))
+        openpose_json.write(self, Path(folder), overwrite)
 
     @classmethod
     def from_openpose_json(
@@ -254,18 +257,6 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise _unreadable(path, "no such file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise _unreadable(path, str(error)) from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _malformed(expected: str, found: str) -> PoseError:
