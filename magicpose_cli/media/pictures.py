@@ -21,10 +21,9 @@ from .atomic import write_file
 
 # Pillow knows more formats; some of those run programs (EPS) or have no signature to tell them by
 READABLE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-PICTURE_SUFFIXES = frozenset(
-    (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-    + (".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2")
-)
+PICTURE_SUFFIXES = frozenset({".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp"}) | {
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2")
+}
 _SAVED_AS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -50,7 +49,7 @@ def load_picture(path: str | os.PathLike[str]) -> np.ndarray:
                 if getattr(opened, "is_animated", False) and opened.format != "MPO":
                     console.say(f"{path.name} is an animation: its first frame is the picture.")
                 opened.load()
-                return _as_rgb(_upright(opened, path), path)
+                return rgb_of(_upright(opened, path), path)
     except UnidentifiedImageError as error:
         raise _not_a_picture(path) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -249,7 +248,7 @@ def _not_a_picture(path: Path) -> PictureError:
     if brand in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis"):
         found, remedy = "a HEIC picture", "Convert it to JPEG or PNG."
     elif brand or head[:4] in (b"\x1aE\xdf\xa3", b"FLV\x01") or head[8:12] == b"AVI ":
-        found, remedy = "a video", "Give a picture, for example one frame of it saved as PNG."
+        found, remedy = "a video or sound file", "Give a picture, for example one frame of it saved as PNG."
     else:
         found, remedy = "something else", f"Give one of {', '.join(READABLE_FORMATS)}."
     return PictureError(expected=f"a picture at {path}", found=found, remedy=remedy)
@@ -265,8 +264,8 @@ def _upright(image: Image.Image, path: Path) -> Image.Image:
         return image
 
 
-def _as_rgb(image: Image.Image, path: Path) -> np.ndarray:
-    """uint8 (H W 3) from any of Pillow's modes."""
+def rgb_of(image: Image.Image, path: Path) -> np.ndarray:
+    """uint8 (H W 3) from an image in any of Pillow's modes; rules and errors as in `load_picture`."""
     if image.mode.startswith("I") or image.mode == "F":
         grey = _grey_to_8_bit(np.asarray(image), path)
         return np.repeat(grey[:, :, None], 3, axis=2)
