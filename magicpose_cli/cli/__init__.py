@@ -1,0 +1,71 @@
+"""The `magicpose` app. Each command is a file beside this one: read the options, call the work, print the result.
+
+Nothing here or in a command's module imports torch, diffusers, cv2 or av: `--help` stays instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__, console
+from ..errors import MagicPoseError
+
+
+class _Group(TyperGroup):
+    """Turns errors into one message and an exit code; `--debug` lets the traceback through."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MagicPoseError as error:
+            if ctx.params.get("debug"):
+                raise
+            console.fail(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            console.fail("Interrupted.")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Make the person in one picture move like the person in a video.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.result(f"magicpose {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+from . import encode, eval, extract_pose, retarget, synth, train  # noqa: E402
+
+app.command("retarget")(retarget.retarget)
+app.command("extract-pose")(extract_pose.extract_pose)
+app.command("encode")(encode.encode)
+app.command("eval")(eval.evaluate)
+app.command("synth")(synth.synth)
+app.command("train")(train.train)
+
+
+def main() -> None:
+    """Entry point of the `magicpose` script."""
+    sys.exit(app())

@@ -1,0 +1,5 @@
+"""The `retarget` command."""
+
+
+def retarget() -> None:
+    """Placeholder while the room is built."""

@@ -1,0 +1,68 @@
+"""Which device and number format the networks run in. The only place that asks torch about hardware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("fp32", "fp16", "bf16")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Choose the device: the best there is for ``auto``, or the one named (``cpu``, ``cuda``, ``cuda:1``, ``mps``).
+
+    Raises:
+        OptionError: no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    present = device is not None and (
+        device.type == "cpu"
+        or (device.type == "cuda" and (device.index or 0) < torch.cuda.device_count())
+        or (device.type == "mps" and torch.backends.mps.is_available())
+    )
+    if device is None or not present:
+        raise OptionError(
+            expected="a device that this machine has",
+            found=f"{name!r}",
+            remedy="Use --device auto, cpu, cuda, cuda:N or mps.",
+        )
+    return device
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Choose the number format: for ``auto`` half precision on a GPU and fp32 on the CPU.
+
+    Raises:
+        OptionError: not a known format.
+    """
+    import torch
+
+    formats = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    if name == "auto":
+        return torch.float16 if device.type in ("cuda", "mps") else torch.float32
+    if name not in formats:
+        raise OptionError(
+            expected=f"a number format of auto, {', '.join(DTYPES)}",
+            found=f"{name!r}",
+            remedy="Use --dtype auto.",
+        )
+    if formats[name] is torch.float16 and device.type == "cpu":
+        raise OptionError(
+            expected="a number format that the CPU computes well",
+            found="fp16 on the CPU",
+            remedy="Use --dtype fp32 or bf16, or a GPU.",
+        )
+    return formats[name]

@@ -1,0 +1,50 @@
+"""Which frames are denoised together (paper appendix C: windows of 16 that overlap by 4).
+
+Each function gives the windows of one step as lists of frame numbers. Another random offset each step moves the
+seams, so that no frame is always at a window's edge.
+"""
+
+from __future__ import annotations
+
+
+def shifted_windows(num_frames: int, window: int = 16, overlap: int = 4, offset: int = 0) -> list[list[int]]:
+    """Windows shifted by an offset and clipped at both ends; the last frame never meets the first.
+
+    Args:
+        num_frames: length of the video.
+        window: most frames in a window.
+        overlap: frames that neighbouring windows share; less than ``window``.
+        offset: shift in frames, any integer; only its remainder by ``window - overlap`` matters.
+
+    Returns:
+        Windows in order that together cover each frame; one window where the video is no longer than ``window``.
+    """
+    _check(num_frames, window, overlap)
+    if num_frames <= window:
+        return [list(range(num_frames))]
+    stride = window - overlap
+    first = offset % stride - stride
+    windows: list[list[int]] = []
+    for start in range(first, num_frames, stride):
+        frames = list(range(max(start, 0), min(start + window, num_frames)))
+        # a sliver that lies wholly inside its neighbour adds cost and no context
+        if frames and len(frames) > overlap:
+            windows.append(frames)
+    return windows
+
+
+def circular_windows(num_frames: int, window: int = 16, overlap: int = 4, offset: int = 0) -> list[list[int]]:
+    """The reference implementation's windows: modulo the length, so that the last joins the first.
+
+    Starts run from ``offset`` to below ``offset + num_frames - 3`` in strides of ``window - overlap``
+    (docs of the reference: starts < offset + F - 3; 3 is overlap - 1).
+    """
+    _check(num_frames, window, overlap)
+    stride = window - overlap
+    starts = range(offset, offset + num_frames - overlap + 1, stride)
+    return [[frame % num_frames for frame in range(start, start + window)] for start in starts]
+
+
+def _check(num_frames: int, window: int, overlap: int) -> None:
+    if num_frames < 1 or window < 1 or not 0 <= overlap < window:
+        raise ValueError(f"no windows of {window} frames with an overlap of {overlap} over {num_frames} frames")

@@ -1,0 +1,1 @@
+"""Whole jobs, from files to files, that commands, evaluation and clusters run."""

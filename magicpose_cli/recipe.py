@@ -1,0 +1,172 @@
+"""Recipes and sampling blocks: what the paper or an experiment sets, read from TOML and JSON; a typo is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import RecipeError
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingBlock(_Strict):
+    """A model's own defaults for sampling, kept in its ``model_index.json``."""
+
+    num_inference_steps: Positive = 50
+    """Denoising steps."""
+    guidance_scale: float = Field(default=7.0, ge=0)
+    """Image-CFG (paper 5.2): 1 is the conditional branch alone."""
+    solver: Literal["ddim"] = "ddim"
+    """The scheduler's family; its exact configuration is in the model's ``scheduler`` folder."""
+    noise: Literal["shared", "independent"] = "shared"
+    """Whether all frames start from one noise (the reference implementation) or each from its own."""
+    width_px: Positive = 512
+    """Size the model was trained at."""
+    height_px: Positive = 512
+    """Size the model was trained at."""
+    aspect: Literal["square", "reference"] = "reference"
+    """What ``--size auto`` keeps: the trained square, or its area in the reference's aspect."""
+    knows: str = "photographs of people"
+    """What the model was trained on, for messages."""
+
+
+class UNetShape(_Strict):
+    """Widths of the UNet; the appearance net and the pose ControlNet follow it."""
+
+    block_out_channels: tuple[Positive, ...]
+    layers_per_block: Positive = 2
+    attention_head_dim: Positive = 32
+    """Channels of one attention head."""
+    cross_attention_dim: Positive = 32
+    norm_num_groups: Positive = 16
+    position_channels: Annotated[int, Field(ge=0, multiple_of=4)] = 0
+    """Sine channels beside the latents; SD has none."""
+    pose_embedding_channels: tuple[Positive, ...]
+    """Widths of the ControlNet's conditioning embedding; one entry more than the VAE's halvings of the size."""
+    motion_attention_heads: Positive = 4
+
+
+class VaeShape(_Strict):
+    """Widths of the VAE; each entry after the first halves the size."""
+
+    block_out_channels: tuple[Positive, ...]
+    layers_per_block: Positive = 1
+    latent_channels: Positive = 4
+    norm_num_groups: Positive = 8
+
+
+class Optimisation(_Strict):
+    """How one stage is optimised."""
+
+    steps: Positive
+    """Optimizer steps."""
+    batch_size: Positive
+    """References (clips for ``motion``, pictures for ``vae``) in one optimizer step."""
+    learning_rate: PositiveFloat
+    warmup_steps: int = Field(default=0, ge=0)
+    schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: PositiveFloat = 1.0
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Running average of the trained weights that is saved; 0 saves the weights themselves."""
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    save_every: Positive = 1000
+    """Optimizer steps between checkpoints."""
+    sample_every: Positive = 1000
+    """Optimizer steps between grids of pictures."""
+
+
+class VaeStage(Optimisation):
+    """Pictures to latents and back: absolute and squared error plus a little KL."""
+
+    crop_px: Positive = 128
+    kl_weight: float = Field(default=1e-6, ge=0)
+
+
+class PoseStage(Optimisation):
+    """Appearance net and pose ControlNet together (paper 4.3, Eq. 5)."""
+
+    train_unet: bool = False
+    """Train the UNet too: for a model that has no SD to start from."""
+    targets_per_reference: Positive = 1
+    """Frames of the same video that share a reference, its bank and its timestep."""
+    drop_conditions: float = Field(default=0.0, ge=0, lt=1)
+    """Share of references trained without bank and pose, for guidance; of use only where the UNet trains."""
+
+
+class MotionStage(Optimisation):
+    """The motion module on clips of consecutive frames (paper appendix C)."""
+
+    frames: Positive = 16
+
+
+class Schedule(_Strict):
+    """The noise schedule (a diffusers DDIMScheduler)."""
+
+    num_train_timesteps: Positive = 1000
+    beta_start: PositiveFloat = 0.00085
+    beta_end: PositiveFloat = 0.012
+    beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    rescale_betas_zero_snr: bool = False
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
+    steps_offset: int = 1
+    set_alpha_to_one: bool = False
+    clip_sample: bool = False
+
+
+class Recipe(_Strict):
+    """Everything that makes a model: its shape, its stages, its sampling defaults."""
+
+    unet: UNetShape
+    vae_shape: VaeShape
+    schedule: Schedule
+    sampling: SamplingBlock
+    vae: VaeStage
+    pose: PoseStage
+    motion: MotionStage
+
+
+Block = TypeVar("Block", bound=BaseModel)
+
+
+def read_block(kind: type[Block], values: dict[str, Any], source: str) -> Block:
+    """Check a dictionary against a block's fields.
+
+    Raises:
+        RecipeError: a misspelt, missing or impossible entry; names it and what was expected.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise RecipeError(
+            expected=f"entries of a {kind.__name__} in {source}",
+            found=f"{entry}: {first['msg']}",
+            remedy="Correct that entry.",
+        ) from None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from TOML.
+
+    Raises:
+        RecipeError: not there, not TOML, or with a wrong entry.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(
+            expected=f"a recipe in TOML at {path}", found=str(error), remedy="Give the path of a recipe."
+        ) from None
+    return read_block(Recipe, values, str(path))

@@ -1,0 +1,1 @@
+"""Training: clips on disk to a model's folder, one stage at a time."""

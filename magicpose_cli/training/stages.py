@@ -1,0 +1,267 @@
+"""The stages: what trains, what is frozen, which loss.
+
+    stage    trains                                   frozen            loss
+    vae      VAE                                      -                 reconstruction + KL
+    pose     appearance net, pose ControlNet          UNet, VAE         Eq. 5, two frames of one video
+             (and the UNet where the recipe says so)
+    motion   motion module                            all else          Eq. 5 on 16 consecutive frames
+
+A stage gives batches that depend on (seed, step) alone and a module whose forward is the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .. import console
+from ..diffusion.network import MagicPoseNetwork
+from ..diffusion.pipeline import MagicPosePipeline
+from ..recipe import MotionStage, Optimisation, PoseStage, VaeStage
+from .data import Clips
+
+
+class Stage(Protocol):
+    """What the training loop asks of a stage."""
+
+    settings: Optimisation
+    module: nn.Module
+    """Its forward takes a batch's tensors and returns the loss."""
+
+    def trained(self) -> Iterable[nn.Parameter]: ...
+
+    def batch(self, seed: int, step: int) -> dict[str, Any]: ...
+
+    def finish(self) -> None:
+        """Write into the pipeline what only the trained weights can tell."""
+
+    def samples(self) -> np.ndarray:
+        """A grid of pictures to watch the stage learn, uint8 ``(H W 3)``."""
+
+
+# vae
+
+
+class VaeLoss(nn.Module):
+    """Absolute and squared error of the reconstruction, and a KL term that keeps latents near unit scale."""
+
+    def __init__(self, vae: AutoencoderKL, kl_weight: float) -> None:
+        super().__init__()
+        self.vae, self.kl_weight = vae, kl_weight
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Loss of pictures in [-1, 1], ``(b 3 H W)``."""
+        posterior = self.vae.encode(pixels).latent_dist
+        again = self.vae.decode(posterior.sample()).sample.float()
+        error = functional.l1_loss(again, pixels) + functional.mse_loss(again, pixels)
+        return error + self.kl_weight * posterior.kl().mean()
+
+
+class TrainVae:
+    """The stage that gives a model without SD its pictures-to-latents."""
+
+    def __init__(self, settings: VaeStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+        self.settings, self.pipeline, self.clips, self.held_out = settings, pipeline, clips, held_out
+        self.module = VaeLoss(pipeline.vae.requires_grad_(True).train(), settings.kl_weight)
+
+    def trained(self) -> Iterable[nn.Parameter]:
+        return self.pipeline.vae.parameters()
+
+    def batch(self, seed: int, step: int) -> dict[str, Any]:
+        crops = self.clips.crops(seed, step, self.settings.batch_size, self.settings.crop_px)
+        return {"pixels": _to_pixels(crops)}
+
+    def finish(self) -> None:
+        # SD's rule: latents of unit standard deviation
+        numbers = np.linspace(0, len(self.clips.frames) - 1, 64).astype(int)
+        self.pipeline.vae.register_to_config(scaling_factor=1.0)
+        deviation = torch.cat([self.pipeline.encode(self.clips.frames[[n]]).cpu() for n in numbers]).std()
+        self.pipeline.vae.register_to_config(scaling_factor=float(1 / deviation))
+
+    def samples(self) -> np.ndarray:
+        shown = [self.held_out.frames[self.held_out.starts[clip]] for clip in range(min(len(self.held_out), 6))]
+        again = [self.pipeline.decode(self.pipeline.encode(frame[None]))[0] for frame in shown]
+        return np.concatenate([np.concatenate(shown, axis=1), np.concatenate(again, axis=1)])
+
+
+# pose and motion
+
+
+class NoiseLoss(nn.Module):
+    """Mean squared error of the whole network's prediction (Eq. 5), in the model's prediction type."""
+
+    def __init__(self, network: MagicPoseNetwork, scheduler: DDIMScheduler, prompt_embeds: Tensor) -> None:
+        super().__init__()
+        self.network, self.scheduler = network, scheduler
+        self.register_buffer("prompt_embeds", prompt_embeds)
+
+    def forward(
+        self,
+        latents: Tensor,
+        noise: Tensor,
+        timestep: Tensor,
+        reference: Tensor,
+        pose_maps: Tensor,
+        conditional: int,
+    ) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+            latents: clean ``(b f c h w)``.
+            noise: ``(b f c h w)``.
+            timestep: ``(b,)``.
+            reference: clean reference latents ``(b c h w)``.
+            pose_maps: [0, 1] ``(b f 3 H W)``.
+            conditional: the first so many of the batch have bank and pose, the rest neither.
+        """
+        frames = latents.shape[1]
+        steps = timestep.repeat_interleave(frames)
+        flat, flat_noise = latents.flatten(0, 1), noise.flatten(0, 1)
+        noisy = self.scheduler.add_noise(flat, flat_noise, steps).view_as(latents)
+        if self.scheduler.config.prediction_type == "v_prediction":
+            wanted = self.scheduler.get_velocity(flat, flat_noise, steps).view_as(latents)
+        else:
+            wanted = noise
+        parts = []
+        if conditional:
+            with_bank = slice(0, conditional)
+            bank = self.network.read_reference(reference[with_bank], timestep[with_bank], self.prompt_embeds)
+            parts.append(
+                self.network(
+                    noisy[with_bank], timestep[with_bank], self.prompt_embeds, bank, pose_maps[with_bank]
+                )
+            )
+        if conditional < len(latents):
+            plain = slice(conditional, None)
+            parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
+        return functional.mse_loss(torch.cat(parts).float(), wanted.float())
+
+
+class _TrainNetwork:
+    """What the pose and the motion stage share: latents made once, noise by (seed, step), sample grids."""
+
+    settings: Optimisation
+
+    def __init__(self, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+        self.pipeline, self.clips, self.held_out = pipeline, clips, held_out
+        pipeline.vae.eval().requires_grad_(False)
+        self.latents = encode_clips(pipeline, clips)
+        if pipeline.prompt_embeds is None:
+            raise ValueError("a model in training needs its prompt_embeds")
+        self.module = NoiseLoss(pipeline.network, pipeline.scheduler, pipeline.prompt_embeds)
+
+    def finish(self) -> None:
+        """Nothing to add: the weights say it all."""
+
+    def _batch(
+        self, references: np.ndarray, targets: np.ndarray, seed: int, step: int, conditional: int
+    ) -> dict[str, Any]:
+        draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        latents = self.latents[torch.from_numpy(targets)].float()
+        count = len(references)
+        # one timestep from each of `count` equal parts of the schedule: less noise between batches
+        last = self.pipeline.scheduler.config.num_train_timesteps
+        strata = (torch.randperm(count, generator=draw) + torch.rand(count, generator=draw)) / count
+        maps = torch.from_numpy(self.clips.pose_maps[targets]).permute(0, 1, 4, 2, 3).float() / 255
+        return {
+            "latents": latents,
+            "noise": torch.randn(latents.shape, generator=draw),
+            "timestep": (strata * last).long().clamp(max=last - 1),
+            "reference": self.latents[torch.from_numpy(references)].float(),
+            "pose_maps": maps,
+            "conditional": conditional,
+        }
+
+    def samples(self) -> np.ndarray:
+        """Held-out clips in rows: reference, pose map, result, truth."""
+        rows = []
+        for clip in range(min(len(self.held_out), 6)):
+            first, last = self.held_out.starts[clip], self.held_out.starts[clip + 1] - 1
+            maps = self.held_out.pose_maps[last : last + 1]
+            reference, truth = self.held_out.frames[first], self.held_out.frames[last]
+            made = next(iter(self.pipeline(reference, maps, num_inference_steps=10, seed=clip)))
+            rows.append(np.concatenate([reference, maps[0], made, truth], axis=1))
+        half = (len(rows) + 1) // 2
+        columns = [np.concatenate(rows[:half])]
+        if len(rows) == 2 * half:
+            columns.append(np.concatenate(rows[half:]))
+        return np.concatenate(columns, axis=1)
+
+
+class TrainPose(_TrainNetwork):
+    """Appearance net and pose ControlNet (paper 4.3); the UNet too where the recipe says so."""
+
+    settings: PoseStage
+
+    def __init__(self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+        super().__init__(pipeline, clips, held_out)
+        self.settings = settings
+        pipeline.unet.requires_grad_(settings.train_unet).train()
+        pipeline.pose_controlnet.requires_grad_(True).train()
+        pipeline.appearance_unet.requires_grad_(True).train()
+        freeze_unreached(pipeline.appearance_unet)
+
+    def trained(self) -> Iterable[nn.Parameter]:
+        return [p for p in self.pipeline.network.parameters() if p.requires_grad]
+
+    def batch(self, seed: int, step: int) -> dict[str, Any]:
+        count = self.settings.batch_size
+        references, targets = self.clips.pairs(seed, step, count, self.settings.targets_per_reference)
+        dropped = np.random.default_rng([seed, step, 1]).binomial(count, self.settings.drop_conditions)
+        return self._batch(references, targets, seed, step, count - int(dropped))
+
+
+class TrainMotion(_TrainNetwork):
+    """The motion module on consecutive frames, all else frozen (paper appendix C)."""
+
+    settings: MotionStage
+
+    def __init__(
+        self, settings: MotionStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+    ) -> None:
+        super().__init__(pipeline, clips, held_out)
+        self.settings = settings
+        pipeline.network.requires_grad_(False).train()
+        pipeline.motion_adapter.requires_grad_(True).train()
+
+    def trained(self) -> Iterable[nn.Parameter]:
+        return self.pipeline.motion_adapter.parameters()
+
+    def batch(self, seed: int, step: int) -> dict[str, Any]:
+        references, targets = self.clips.runs(seed, step, self.settings.batch_size, self.settings.frames)
+        return self._batch(references, targets, seed, step, len(references))
+
+
+def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
+    """Freeze what the loss never reaches: all that follows the last self-attention's input.
+
+    The bank's last entry is written before the last transformer block's attention; nothing reads what comes after
+    (reference-facts 2: 36 tensors in LDM's names).
+    """
+    last = appearance_unet.up_blocks[-1].attentions[-1]
+    block = last.transformer_blocks[-1]
+    for dead in (block.attn1, block.norm2, block.attn2, block.norm3, block.ff, last.proj_out):
+        dead.requires_grad_(False)
+    appearance_unet.conv_norm_out.requires_grad_(False)
+    appearance_unet.conv_out.requires_grad_(False)
+
+
+def encode_clips(pipeline: MagicPosePipeline, clips: Clips) -> Tensor:
+    """Latents of all frames, fp16 ``(n c h w)``, on the CPU."""
+    latents = []
+    with console.progress("encoding clips", total=len(clips.frames)) as stage:
+        for start in range(0, len(clips.frames), 8):
+            part = clips.frames[start : start + 8]
+            latents.append(pipeline.encode(part).cpu().half())
+            stage.advance(len(part))
+    return torch.cat(latents)
+
+
+def _to_pixels(pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
