@@ -1,0 +1,90 @@
+"""`encode`: pictures or a video to an MP4, with sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import console
+from ..errors import VideoError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+def encode(
+    frames: Annotated[Path, typer.Argument(help="Folder of pictures, or any video or GIF.")],
+    # text, not a path: a slash at its end asks for a folder
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="OUT.mp4 (or .gif, or a folder ending in /).")
+    ],
+    fps: Annotated[
+        str | None,
+        typer.Option(
+            "--fps",
+            help="Frames a second: 25, 29.97 or 30000/1001. "
+            "Default: the video's own; for a folder what its report.json says, else 25.",
+        ),
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", help="Video or sound file whose sound is laid under it.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make an MP4 (H.264, yuv420p) from a folder of pictures or a video."""
+    from ..media.video import AudioSource, FrameReader, as_rate, check_output, open_writer
+
+    sound = AudioSource(audio) if audio is not None else None
+    check_output(output, force, sound)
+    rate = as_rate(fps) if fps is not None else _folder_rate(frames)
+    reader = FrameReader(frames, fps=rate)
+    if reader.info.has_audio and sound is None:
+        console.say(f"The sound of {frames.name} is left out; `--audio {frames}` keeps it.")
+    count = 0
+    with (
+        open_writer(output, reader.fps, force, sound) as writer,
+        console.progress("encode", reader.expected_frames) as stage,
+    ):
+        for frame in reader:
+            writer.write(frame)
+            count += 1
+            stage.advance()
+    summary = {
+        "output": output,
+        "frames": count,
+        "fps": str(reader.fps),
+        "duration_s": float(count / reader.fps),
+    }
+    text = f"{output}: {count} frames at {float(reader.fps):g} frames a second"
+    console.result(summary if as_json else text, as_json=as_json)
+
+
+def _folder_rate(frames: Path) -> Fraction | None:
+    """The rate that the report beside the frames gives; None for a video, which has its own."""
+    import json
+
+    from ..errors import OptionError
+    from ..media.video import FOLDER_FPS, as_rate
+
+    if not frames.is_dir():
+        return None
+    report = frames / "report.json"
+    stated = None
+    if report.is_file():
+        try:
+            document = json.loads(report.read_text(encoding="utf-8"))
+            stated = document.get("fps") if isinstance(document, dict) else None
+            rate = None if stated is None else as_rate(stated)
+        except (OSError, ValueError, TypeError, OptionError) as error:
+            raise VideoError(
+                expected=f"a report with a frame rate at {report}",
+                found=f"one that cannot be used ({error})",
+                remedy="Give the rate with --fps.",
+            ) from error
+        if rate is not None:
+            return rate
+    console.say(f"{frames} names no frame rate: {FOLDER_FPS} frames a second are taken; --fps sets another.")
+    return FOLDER_FPS

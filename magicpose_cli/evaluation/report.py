@@ -1,0 +1,64 @@
+"""What a comparison leaves behind: a table for people and a JSON report for machines."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..media.files import sha256_of
+from .protocol import METRICS, Comparison, Protocol
+
+_MODULES = {"numpy": "numpy", "scikit-image": "skimage", "opencv": "cv2", "av": "av", "pillow": "PIL"}
+
+
+def make_report(
+    compared: Comparison,
+    generated: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """All that is needed to compute the same numbers again, ready for JSON.
+
+    Returns:
+        `values` (mean by key), `per_frame` (values by key), `not_computed` (reasons by key), `units`,
+        `frames`, the size at which they were compared, `resized_from` (None if the sizes agreed),
+        `protocol`, `inputs` (path and sha256 of both) and `versions`.
+    """
+    keys = {*compared.values, *compared.not_computed}
+    return {
+        "values": compared.values,
+        "not_computed": compared.not_computed,
+        "units": {m.key: f"{m.unit}, {m.better} is better" for m in METRICS if m.key in keys},
+        "protocol": protocol,
+        "frames": compared.frames,
+        "width_px": compared.width_px,
+        "height_px": compared.height_px,
+        "resized_from": compared.resized_from,
+        "inputs": {
+            name: {"path": str(Path(path)), "sha256": sha256_of(path)}
+            for name, path in (("generated", generated), ("truth", truth))
+        },
+        "versions": {
+            "magicpose": __version__,
+            "python": platform.python_version(),
+            **{name: import_module(module).__version__ for name, module in _MODULES.items()},
+        },
+        "per_frame": compared.per_frame,
+    }
+
+
+def as_table(compared: Comparison) -> str:
+    """One line a metric: name, mean, unit and direction; then what was not computed."""
+    lines = []
+    for metric in METRICS:
+        if metric.key in compared.values:
+            value = f"{compared.values[metric.key]:.6g}"
+            lines.append(f"{metric.key:<12} {value:>12}  {metric.unit}, {metric.better} is better")
+    lines.append(f"{'frames':<12} {compared.frames:>12}  {compared.width_px}x{compared.height_px}")
+    if compared.not_computed:
+        lines.append(f"not computed: {', '.join(compared.not_computed)} (the report says why)")
+    return "\n".join(lines)
