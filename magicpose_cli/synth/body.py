@@ -152,8 +152,7 @@ def _import_anny() -> Any:
     check_extra()
     import warp
 
-    warp.config.quiet = True
-    warp.config.log_level = warp.LOG_ERROR  # a machine without a GPU is no cause for a warning
+    warp.config.log_level = warp.LOG_ERROR  # no banner, and no GPU is no cause for a warning
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         import anny
     return anny

@@ -257,7 +257,8 @@ def _move_arm(
     upper0, lower0 = _unit(elbow - shoulder), _unit(wrist - elbow)
     axes0 = _frame(upper0, np.cross(upper0, lower0))
     rest_bend = np.arccos(np.clip(upper0 @ lower0, -1, 1))
-    quaternions, extra = [], []
+    quaternions: list[np.ndarray] = []
+    extra: list[list[float]] = []
     for index in chosen:
         upper_arm, forearm, palm_deg = _ARM_POSES[index]
         upper, lower = (

@@ -64,7 +64,8 @@ def is_drawn(part: int, x: float, y: float, z: float, look: Any) -> bool:
     if part == HAIR:
         if z < look[HAIR_LENGTH]:
             return False
-        in_face = y < -0.035 and z < look[HAIR_FRINGE] and abs(x) < 0.2
+        edge = -0.035 if z > 0.665 else -0.014  # lower strands begin behind the ears
+        in_face = y < edge and z < look[HAIR_FRINGE] and abs(x) < 0.2
         return not in_face
     return True
 

@@ -91,10 +91,11 @@ def _draw_hair(rng: np.random.Generator, look: np.ndarray, woman: bool) -> str:
     look[paint.BROW_RGB : paint.BROW_RGB + 3] = np.minimum(0.7 * hair, 0.16)
     look[paint.HAIR_SHIFT] = rng.uniform(-0.006, 0.01) if woman else rng.uniform(-0.004, 0.022)
     look[paint.HAIR_STREAKS] = rng.uniform(0.08, 0.25)
+    curly = "afro" if dark_skin else "full"
     style = str(
-        rng.choice(["long", "long", "shoulder", "bob", "up", "short"])
+        rng.choice(["long", "long", "shoulder", "bob", "knot", "short", curly])
         if woman
-        else rng.choice(["buzz", "short", "short", "full", "full", "bob"])
+        else rng.choice(["buzz", "short", "short", "full", "full", "bob", curly])
     )
     look[paint.HAIR_LENGTH] = {
         "long": rng.uniform(0.15, 0.36),
@@ -203,10 +204,12 @@ def _puff(body: BodyModel, look: np.ndarray, style: str, loose_m: float) -> np.n
     skin = np.unique(body.triangles[body.parts == 0])
     shoes = skin[z[skin] < look[paint.SHOE_TOP]]
     puff[shoes] = 0.007
-    thick_m = {"buzz": 0.003, "short": 0.012, "full": 0.024, "up": 0.009}.get(style, 0.014)
+    thick_m = {"buzz": 0.003, "short": 0.012, "full": 0.024, "knot": 0.008, "afro": 0.05}.get(style, 0.014)
     for vertex in skin[z[skin] > 0.54]:
         if paint.is_scalp(x[vertex], y[vertex], z[vertex], look):
-            top = np.clip((z[vertex] - 0.6) / 0.1, 0.35, 1)
-            puff[vertex] = thick_m * top
+            puff[vertex] = thick_m * np.clip((z[vertex] - 0.6) / 0.1, 0.35, 1)
+            if style == "knot":  # hair tied up on the crown
+                away = np.hypot(x[vertex], y[vertex] + 0.015) / 0.032
+                puff[vertex] += 0.055 * np.exp(-(away**4)) * (z[vertex] > 0.7)
     puff[np.unique(body.triangles[body.parts == HAIR])] = 0.004
     return puff
