@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .. import console
-from ..errors import OptionError, PoseError
+from ..errors import OptionError, PoseError, VideoError
 from .sequence import FramePose, PoseSequence
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Detector(Protocol):
         Returns:
             The pose in pixels of the picture; nobody found gives `FramePose.empty()`.
         """
+
+    def detect_still(self, picture: np.ndarray) -> FramePose:
+        """As `detect`, for a picture that belongs to no video: what was seen before does not matter."""
 
     def close(self) -> None:
         """Free what the detector holds."""
@@ -84,15 +87,16 @@ def detect_sequence(
 
     Raises:
         PoseError: nobody in any frame.
-        VideoError: the video cannot be read, or has no frames.
+        VideoError: the video cannot be read, has no frames, or frames of several sizes.
     """
     frames: list[FramePose] = []
+    size_px: tuple[int, int] | None = None
     with console.progress("Finding poses", total=reader.expected_frames) as stage:
         for picture in reader:
+            size_px = _same_size(picture, size_px)
             frames.append(detector.detect(picture))
-            height_px, width_px = picture.shape[:2]
             stage.advance()
-    if not any(frame.found("body") for frame in frames):
+    if size_px is None or not any(frame.found("body") for frame in frames):
         raise PoseError(
             expected=f"a person in {source_name or 'the video'}",
             found=f"nobody in any of {len(frames)} frames",
@@ -102,4 +106,16 @@ def detect_sequence(
         console.say(
             f"{detector.several_people} of {len(frames)} frames show several people; the largest is taken."
         )
-    return PoseSequence.from_frames(frames, width_px, height_px, reader.fps, source_name, source_sha256)
+    return PoseSequence.from_frames(frames, *size_px, reader.fps, source_name, source_sha256)
+
+
+def _same_size(picture: np.ndarray, size_px: tuple[int, int] | None) -> tuple[int, int]:
+    """Width and height of the picture, which must be those of the pictures before it."""
+    size = picture.shape[1], picture.shape[0]
+    if size_px is not None and size != size_px:
+        raise VideoError(
+            expected="frames of one size",
+            found=f"{size_px[0]}x{size_px[1]} and {size[0]}x{size[1]}",
+            remedy="Bring the pictures to one size first.",
+        )
+    return size

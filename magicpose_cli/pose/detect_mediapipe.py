@@ -52,23 +52,19 @@ class MediapipePoseDetector:
         with native_noise.filtered():
             self._solution = _load_holistic()
             self._tracker = self._open(tracking=True)
-            self._tracker.process(np.zeros((64, 64, 3), np.uint8))  # returns when all of it has started
         self._searcher: Any = None
 
     def detect(self, picture: np.ndarray) -> FramePose:
-        """Find the person; see `Detector.detect`."""
-        picture = np.ascontiguousarray(picture)
+        """Find the person in the next frame; see `Detector.detect`."""
         found = self._run(self._tracker, picture)
-        if found.pose_landmarks is None:
-            if self._searcher is None:
-                with native_noise.filtered():
-                    self._searcher = self._open(tracking=False)
-                    self._searcher.process(np.zeros((64, 64, 3), np.uint8))
-            found = self._run(self._searcher, picture)
-        if found.pose_landmarks is None:
-            return FramePose.empty()
-        self._quiet = True
-        return _to_openpose(found, picture)
+        return self.detect_still(picture) if found.pose_landmarks is None else self._pose(found, picture)
+
+    def detect_still(self, picture: np.ndarray) -> FramePose:
+        """Find the person in a picture of its own; see `Detector.detect_still`."""
+        if self._searcher is None:
+            with native_noise.filtered():
+                self._searcher = self._open(tracking=False)
+        return self._pose(self._run(self._searcher, picture), picture)
 
     def close(self) -> None:
         """Free the graphs."""
@@ -77,16 +73,24 @@ class MediapipePoseDetector:
                 holistic.close()
 
     def _open(self, tracking: bool) -> Any:
-        return self._solution.Holistic(
+        holistic = self._solution.Holistic(
             static_image_mode=not tracking,
             model_complexity=1,  # the one whose weights are inside the wheel
             smooth_landmarks=tracking,
             refine_face_landmarks=True,  # better lips and eyes, and the pupils
         )
+        holistic.process(np.zeros((64, 64, 3), np.uint8))  # returns when all of it has started
+        return holistic
 
     def _run(self, holistic: Any, picture: np.ndarray) -> Any:
         with contextlib.nullcontext() if self._quiet else native_noise.filtered():
-            return holistic.process(picture)
+            return holistic.process(np.ascontiguousarray(picture))
+
+    def _pose(self, found: Any, picture: np.ndarray) -> FramePose:
+        if found.pose_landmarks is None:
+            return FramePose.empty()
+        self._quiet = True
+        return _to_openpose(found, picture)
 
 
 def _load_holistic() -> Any:

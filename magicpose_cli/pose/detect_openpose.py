@@ -108,6 +108,10 @@ class OpenposePoseDetector:
         scale = (width_px / small.shape[1], height_px / small.shape[0])
         return to_frame_pose(person, left_hand, right_hand, face, scale, (width_px, height_px))
 
+    def detect_still(self, picture: np.ndarray) -> FramePose:
+        """The same: OpenPose has no memory; see `Detector.detect_still`."""
+        return self.detect(picture)
+
     def close(self) -> None:
         """Free the networks."""
         self._openpose = None

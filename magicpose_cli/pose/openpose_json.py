@@ -8,7 +8,6 @@ several people (the largest is taken), with or without the canvas.
 from __future__ import annotations
 
 import json
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from .. import console
 from ..errors import PoseError
 from ..media import atomic
+from ..media.files import natural_key
 from .sequence import POINT_COUNTS, FramePose, PoseSequence
 
 _KEYS = {
@@ -116,9 +116,7 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.suffix.lower() == ".json" and path.is_file()]
-    return sorted(
-        found, key=lambda path: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)]
-    )
+    return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def _parsed(path: Path) -> Any:
