@@ -28,6 +28,8 @@ _ANIMATION_DELAY_S = Fraction(
     1, 10
 )  # what browsers take for a frame that names no delay, or one below 0.02 s
 _LOWEST_DELAY_S = Fraction(2, 100)
+# how far from its place a frame may start, as a share of a frame: cameras and containers are not exact
+JITTER = Fraction(3, 10)
 # read as video by FFmpeg, but scripts that name other files, or plain text
 _NOT_VIDEOS = frozenset({"concat", "hls", "dash", "imf", "tty", "lavfi", "image2", "image2pipe"})
 # a header's rate or a mean: numbers beyond these come from broken headers
@@ -46,7 +48,7 @@ class VideoInfo:
         width_px, height_px: size of a frame as it is shown: rotated, with square pixels.
         fps: frames a second, exact; of a variable rate the average.
         num_frames: frames that it shows, or None where only reading it would tell.
-        duration_s: from the first frame's start to the last frame's end.
+        duration_s: from the first frame's start to the last frame's end; 0 where it is not known.
         has_audio: whether there is a sound track.
         variable_rate: whether the frames come at uneven times.
     """
@@ -207,8 +209,8 @@ def _probe_image(path: Path) -> VideoInfo | None:
                 end_s += animation_delay(frame)
     except UnidentifiedImageError:
         return None
-    fps, is_variable = _rate(starts_s, end_s, None)
-    return VideoInfo(path, "gif", width_px, height_px, fps, len(starts_s), float(end_s), False, is_variable)
+    fps, count, is_variable = _rate(starts_s, end_s, None)
+    return VideoInfo(path, "gif", width_px, height_px, fps, count, float(count / fps), False, is_variable)
 
 
 def _probe_video(path: Path) -> VideoInfo:
@@ -230,9 +232,9 @@ def _probe_video(path: Path) -> VideoInfo:
             av.video.reformatter.ColorTrc.ARIB_STD_B67,
         ):
             console.warn(f"{path.name} is HDR video: its colours are read as they are and look pale.")
-    fps, is_variable = _rate(starts_s, end_s, stated)
-    num_frames = max(1, round(end_s * fps)) if starts_s else None
-    duration_s = float(end_s) if starts_s else 0.0
+    fps, count, is_variable = _rate(starts_s, end_s, stated)
+    num_frames = count if starts_s else None
+    duration_s = float(count / fps) if starts_s else 0.0
     return VideoInfo(path, "video", width_px, height_px, fps, num_frames, duration_s, has_audio, is_variable)
 
 
@@ -257,24 +259,22 @@ def _packet_times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction
     return starts_s, starts_s[-1] + last_duration * stream.time_base
 
 
-def _rate(starts_s: list[Fraction], end_s: Fraction, stated: Fraction | None) -> tuple[Fraction, bool]:
-    """Frames a second, and whether they come unevenly.
+def _rate(starts_s: list[Fraction], end_s: Fraction, stated: Fraction | None) -> tuple[Fraction, int, bool]:
+    """Frames a second, how many frames that makes, and whether they come unevenly.
 
-    A rate is steady if each frame starts within half a frame of its place: containers round times
-    (Matroska to 1 ms), which is no variable rate.
+    A rate is steady if each frame starts near its place: containers round times (Matroska to 1 ms,
+    GIF to 10 ms), which is no variable rate. A longer last frame, as in many GIFs, is none either.
     """
+    if not starts_s or end_s <= 0:
+        return FOLDER_FPS, max(1, len(starts_s)), False
     if stated is not None and not _LOWEST_FPS <= stated <= _HIGHEST_FPS:
         stated = None
-    mean = None
-    if starts_s and end_s > 0:
-        mean = (len(starts_s) / end_s).limit_denominator(10_000)
-    between = (len(starts_s) - 1) / starts_s[-1] if len(starts_s) > 1 and starts_s[-1] > 0 else None
+    mean = (len(starts_s) / end_s).limit_denominator(10_000)
+    between = (len(starts_s) - 1) / starts_s[-1] if starts_s[-1] > 0 else None
     for rate in (stated, mean, between):
-        if rate and all(
-            abs(start_s * rate - place) < Fraction(1, 2) for place, start_s in enumerate(starts_s)
-        ):
-            return rate, False
-    if mean is None:
-        return FOLDER_FPS, False
+        if rate and all(abs(start_s * rate - place) < JITTER for place, start_s in enumerate(starts_s)):
+            last_frames = max(1, round((end_s - starts_s[-1]) * rate))
+            return rate, len(starts_s) - 1 + last_frames, False
     average = stated if stated and abs(stated / mean - 1) < Fraction(1, 100) else mean
-    return min(max(average, _LOWEST_FPS), _HIGHEST_FPS), len(starts_s) > 1
+    average = min(max(average, _LOWEST_FPS), _HIGHEST_FPS)
+    return average, max(1, round(end_s * average)), True

@@ -1,7 +1,9 @@
 """Frames of a driving, one at a time, at a steady rate.
 
-Each source becomes a stream of (start time, frame); output frame k is the one that is shown at
-start_s + k / fps. For a steady source at its own rate that is each frame once.
+Each source becomes a stream of frames with times; output frame k is the one that is shown at
+start_s + k / fps. For a steady source at its own rate that is each frame once. Frames of a variable
+rate may come a little late (`JITTER`) and still count, or a camera's unsteady clock would repeat one
+frame and skip the next.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from .. import console
 from ..errors import OptionError, VideoError
 from .pictures import load_picture, rgb_of
 from .probe import (
+    JITTER,
     VideoInfo,
     animation_delay,
     display_matrix,
@@ -70,6 +73,7 @@ class FrameReader:
         self.fps: Fraction = as_rate(fps) if fps is not None else self.info.fps
         # pictures have no times: they follow each other at the wanted rate
         self._source_fps = self.fps if self.info.kind in ("folder", "picture") else self.info.fps
+        self._patience_s = JITTER / self.info.fps if self.info.variable_rate else Fraction(0)
         self._start_s = Fraction(start_s).limit_denominator(1_000_000)
         wanted = [max_frames] if max_frames is not None else []
         if duration_s is not None:
@@ -97,7 +101,11 @@ class FrameReader:
         end_s = Fraction(0)
         for frame_start_s, frame_end_s, frame in self._timed_frames():
             # what was shown before lasts until this frame starts
-            while shown is not None and self._time(count) < frame_start_s and not self._is_enough(count):
+            while (
+                shown is not None
+                and self._time(count) + self._patience_s < frame_start_s
+                and not self._is_enough(count)
+            ):
                 yield shown
                 count += 1
             if self._is_enough(count):
@@ -143,7 +151,8 @@ class FrameReader:
                 if self.info.variable_rate:
                     yield start_s, end_s, picture
                 else:
-                    yield index / self._source_fps, (index + 1) / self._source_fps, picture
+                    place_s = index / self._source_fps
+                    yield place_s, place_s + max(1 / self._source_fps, end_s - start_s), picture
                 start_s = end_s
 
     def _video(self) -> Timed:
@@ -162,9 +171,10 @@ class FrameReader:
                     if not self.info.variable_rate:
                         # containers round times; the frame's place on the grid is exact
                         start_s = round(start_s * self._source_fps) / self._source_fps
-                    lasts_s = 1 / self._source_fps
-                    if self.info.variable_rate and frame.duration:
-                        lasts_s = frame.duration * Fraction(frame.time_base)
+                    # only the last frame's duration counts: the others last until the next one
+                    lasts_s = (frame.duration or 0) * Fraction(frame.time_base)
+                    if not (self.info.variable_rate and lasts_s):
+                        lasts_s = max(lasts_s, 1 / self._source_fps)
                     yield start_s, start_s + lasts_s, self._upright(frame, stream)
                     index += 1
         except VideoError as error:
