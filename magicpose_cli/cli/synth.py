@@ -20,6 +20,9 @@ def synth(
     split: Annotated[
         str, typer.Option(help="train or test: people of one are never in the other.")
     ] = "train",
+    still: Annotated[
+        bool, typer.Option("--still", help="Stand instead of dance, as for a reference.")
+    ] = False,
 ) -> None:
     """Render clips of dancing people with exact poses, in the TikTok dataset's folder layout.
 
@@ -29,6 +32,6 @@ def synth(
 
     from ..synth.clips import ClipPlan, write_clips
 
-    plan = ClipPlan(out, clips, frames, size, Fraction(fps).limit_denominator(1001), seed, split)
+    plan = ClipPlan(out, clips, frames, size, Fraction(fps).limit_denominator(1001), seed, split, still)
     rendered = write_clips(plan)
     console.result(f"{rendered} clips rendered, {clips - rendered} kept, in {out}")

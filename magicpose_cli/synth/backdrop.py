@@ -194,8 +194,9 @@ def _furnish(
         picture = _blend(
             picture, frame, _box(u, v, (left - 0.02, top - 0.02, left + wide + 0.02, top + high + 0.02))
         )
-        glass = _blend(np.broadcast_to(sky, picture.shape), np.array([0.2, 0.35, 0.12], np.float32) * rng.uniform(0.5, 1.2),
-                       (v > top + high * (0.7 + 0.06 * np.sin(25 * u))).astype(np.float32))  # fmt: skip
+        hills = (v > top + high * (0.7 + 0.06 * np.sin(25 * u))).astype(np.float32)
+        green = np.array([0.2, 0.35, 0.12], np.float32) * rng.uniform(0.5, 1.2)
+        glass = _blend(np.broadcast_to(sky, picture.shape), green, hills)
         for column in range(2):
             for row in range(2):
                 pane = (left + column * wide / 2 + 0.008, top + row * high / 2 + 0.008,

@@ -7,14 +7,11 @@ the figure's left, y away from a camera in front of it, z up; the face looks tow
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -71,11 +68,16 @@ class BodyModel:
     """
 
     def __init__(self) -> None:
-        anny = _import_anny()
-        with contextlib.redirect_stdout(io.StringIO()):  # warp prints its banner and compilations there
-            self._anny = anny.Anny(
-                topology="anny-full", facial_actions=list(FACIAL_ACTIONS), phenotypes="all"
-            )
+        check_extra()
+        import anny
+
+        # torch's skinning is as fast here as the default, which would compile kernels and print to stdout
+        self._anny = anny.Anny(
+            topology="anny-full",
+            facial_actions=list(FACIAL_ACTIONS),
+            phenotypes="all",
+            skinning_method="lbs",
+        )
         self.bones: tuple[str, ...] = tuple(self._anny.bone_labels)
         self.triangles, self.parts = _read_triangles(Path(anny.__file__).parent)
         rest = np.tile(np.eye(3), (1, len(self.bones), 1, 1))
@@ -110,7 +112,7 @@ class BodyModel:
         f = len(rotations)
         parameters = np.tile(np.eye(4), (f, len(self.bones), 1, 1))
         parameters[:, :, :3, :3] = rotations
-        with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        with torch.no_grad():
             out = self._anny(
                 pose_parameters=torch.from_numpy(parameters),
                 phenotype_kwargs={
@@ -146,16 +148,6 @@ def check_extra() -> None:
             found=f"no {' and no '.join(missing)}",
             remedy="Install them: pip install 'magicpose[synth]'",
         )
-
-
-def _import_anny() -> Any:
-    check_extra()
-    import warp
-
-    warp.config.log_level = warp.LOG_ERROR  # no banner, and no GPU is no cause for a warning
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        import anny
-    return anny
 
 
 def _read_triangles(package: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -42,6 +42,7 @@ class ClipPlan:
         fps: frames per second.
         seed: seed of the whole set; clip i of a split depends on (seed, split, i) alone.
         split: "train" or "test".
+        still: the dancer stands with hanging arms, as for a reference picture.
 
     Raises:
         OptionError: a number out of range or an unknown split.
@@ -54,6 +55,7 @@ class ClipPlan:
     fps: Fraction
     seed: int
     split: str
+    still: bool = False
 
     def __post_init__(self) -> None:
         if self.split not in FRAME_FOLDERS:
@@ -72,7 +74,7 @@ class ClipPlan:
 
     def name(self, index: int) -> str:
         """Name of a clip: split, seed and index, so that sets of several seeds can share a folder."""
-        return f"{self.split}_s{self.seed}_{index:05d}"
+        return f"{self.split}_s{self.seed}_{index:05d}" + ("_still" if self.still else "")
 
     def frames_folder(self, index: int) -> Path:
         return self.out / FRAME_FOLDERS[self.split] / self.name(index)
@@ -139,7 +141,7 @@ def render_clip(body: BodyModel, plan: ClipPlan, index: int) -> Clip:
     from .scene import draw_scene
 
     rng = np.random.default_rng([plan.seed, sorted(FRAME_FOLDERS).index(plan.split), index])
-    scene = draw_scene(rng, body, plan.frames, plan.fps, plan.size_px)
+    scene = draw_scene(rng, body, plan.frames, plan.fps, plan.size_px, plan.still)
     frames, poses = [], []
     for start in range(0, plan.frames, _CHUNK):
         for picture, pose in scene.frames(start, min(start + _CHUNK, plan.frames)):

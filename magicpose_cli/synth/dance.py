@@ -56,7 +56,12 @@ class Motion:
 
 
 def draw_dance(
-    rng: np.random.Generator, body: BodyModel, joints: np.ndarray, time_s: np.ndarray, full_body: bool
+    rng: np.random.Generator,
+    body: BodyModel,
+    joints: np.ndarray,
+    time_s: np.ndarray,
+    full_body: bool,
+    still: bool = False,
 ) -> Motion:
     """Draw a dance at random.
 
@@ -66,13 +71,14 @@ def draw_dance(
         joints: float32 (bones 3), the person's own joints at rest, metres.
         time_s: float64 (f,), when each frame is.
         full_body: whether the legs are in the picture; then they step more.
+        still: stand with hanging arms and hardly move.
     """
     f = len(time_s)
     rotations = np.tile(np.eye(3), (f, len(body.bones), 1, 1))
     beat_s = rng.uniform(0.42, 0.75)
-    torso = _move_torso(rng, body, rotations, time_s, beat_s)
-    root_m = _move_legs(rng, body, joints, rotations, torso, time_s, beat_s, full_body)
-    _move_arms(rng, body, rotations, time_s, beat_s)
+    torso = _move_torso(rng, body, rotations, time_s, beat_s, still)
+    root_m = _move_legs(rng, body, joints, rotations, torso, time_s, beat_s, full_body, still)
+    _move_arms(rng, body, rotations, time_s, beat_s, still)
     return Motion(rotations, root_m, _move_face(rng, time_s))
 
 
@@ -98,10 +104,15 @@ def _waves(rng: np.random.Generator, time_s: np.ndarray, period_s: float, size: 
 
 
 def _move_torso(
-    rng: np.random.Generator, body: BodyModel, rotations: np.ndarray, time_s: np.ndarray, beat_s: float
+    rng: np.random.Generator,
+    body: BodyModel,
+    rotations: np.ndarray,
+    time_s: np.ndarray,
+    beat_s: float,
+    still: bool,
 ) -> np.ndarray:
     """Turn root, spine, neck and head in place; returns the root's rotation (f 3 3)."""
-    energy = rng.uniform(0.4, 1.1)
+    energy = rng.uniform(0.4, 1.1) * (0.2 if still else 1.0)
     facing = rng.normal(0, 0.18)
     f = len(time_s)
 
@@ -143,23 +154,23 @@ def _turn_onto(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def _move_legs(
     rng: np.random.Generator, body: BodyModel, joints: np.ndarray, rotations: np.ndarray, root: np.ndarray,
-    time_s: np.ndarray, beat_s: float, full_body: bool,
+    time_s: np.ndarray, beat_s: float, full_body: bool, still: bool,
 ) -> np.ndarray:  # fmt: skip
     """Two-bone legs from swaying hips to planted, now and then stepping feet; returns the root (f 3)."""
     f = len(time_s)
     at = {n: joints[body.bone(n)].astype(np.float64) for n in body.bones}
     thigh = np.linalg.norm(at["lowerleg01.L"] - at["upperleg01.L"])
     shank = np.linalg.norm(at["foot.L"] - at["lowerleg01.L"])
-    ankle_m = 0.075
+    ankle_m = 0.078  # ankle above the sole, shoes included
     stand_m = ankle_m + (at["root"][2] - at["upperleg01.L"][2]) + thigh + shank
-    energy = rng.uniform(0.3, 1.0)
+    energy = rng.uniform(0.3, 1.0) * (0.1 if still else 1.0)
     crouch = 0.035 + 0.05 * energy * (1 + np.sin(2 * np.pi * time_s / beat_s)) / 2 * rng.uniform(0.3, 1)
     crouch = crouch + np.abs(_waves(rng, time_s, 4 * beat_s, 0.05 * energy))
     sway = _waves(rng, time_s, 2 * beat_s, 0.06 * energy)
     travel = _waves(rng, time_s, 6 * beat_s, 0.05 * energy)
     root_m = np.stack([sway + travel, np.zeros(f), stand_m - crouch], -1)
     stance = rng.uniform(0.09, 0.2)
-    step_m = rng.uniform(0.03, 0.14) * (1.0 if full_body else 0.4)
+    step_m = rng.uniform(0.03, 0.14) * (0.0 if still else 1.0 if full_body else 0.4)
     yaw = np.arctan2(root[:, 1, 0], root[:, 0, 0])
     for side, sign, phase in (("L", 1.0, 0.0), ("R", -1.0, 0.5)):
         swing = np.clip(np.sin(2 * np.pi * (time_s / (4 * beat_s) + phase)), 0, 1) ** 1.5
@@ -182,7 +193,8 @@ def _move_legs(
         ahead = np.array([0.0, -1.0, 0.0])
         world = _frame(upper, np.cross(forward, upper)) @ _frame(upper0, np.cross(ahead, upper0)).T
         knee = _turn_onto(lower0, np.einsum("fji,fj->fi", world, lower))
-        flat = rotation(np.stack([0.5 * swing, np.zeros(f), yaw + 0.12 * sign], -1))
+        tiptoe = 0.5 * min(1.0, step_m / 0.12) * swing
+        flat = rotation(np.stack([tiptoe, np.zeros(f), yaw + 0.12 * sign], -1))
         rotations[:, body.bone(f"upperleg01.{side}")] = root.swapaxes(-1, -2) @ world
         rotations[:, body.bone(f"lowerleg01.{side}")] = knee
         rotations[:, body.bone(f"foot.{side}")] = (world @ knee).swapaxes(-1, -2) @ flat
@@ -227,25 +239,32 @@ def _between(keys: np.ndarray, key_time_s: np.ndarray, hold: float, time_s: np.n
 def _key_times(rng: np.random.Generator, end_s: float, beat_s: float) -> np.ndarray:
     times = [-rng.uniform(0, 1) * beat_s]
     while times[-1] <= end_s or len(times) < 2:
-        times.append(times[-1] + beat_s * rng.choice([0.8, 1, 1, 1.5, 2]))
+        times.append(times[-1] + beat_s * rng.choice([0.7, 1, 1, 1, 1.5]))
     return np.array(times)
 
 
 def _move_arms(
-    rng: np.random.Generator, body: BodyModel, rotations: np.ndarray, time_s: np.ndarray, beat_s: float
+    rng: np.random.Generator,
+    body: BodyModel,
+    rotations: np.ndarray,
+    time_s: np.ndarray,
+    beat_s: float,
+    still: bool,
 ) -> None:
-    key_time_s = _key_times(rng, float(time_s[-1]), max(beat_s, 0.5))
+    key_time_s = _key_times(rng, float(time_s[-1]), max(beat_s, 0.45))
     hold = rng.uniform(0.0, 0.3)
     moves = rng.permutation(len(_ARM_POSES))[: rng.integers(3, 7)]
     left = rng.choice(moves, len(key_time_s))
-    for i in range(1, len(left)):  # a dance does not stand still
+    if still:
+        moves, left = moves[:0], np.zeros_like(left)  # hanging
+    for i in range(1, len(left) if not still else 0):  # a dance does not stand still
         if left[i] == left[i - 1]:
             left[i] = rng.choice(moves[moves != left[i]])
     mirrored = rng.random(len(left)) < rng.choice([0.2, 0.8])
-    right = np.where(mirrored, left, rng.choice(moves, len(key_time_s)))
+    right = left if still else np.where(mirrored, left, rng.choice(moves, len(key_time_s)))
     for side, sign, chosen in (("L", 1.0, left), ("R", -1.0, right)):
         _move_arm(rng, body, rotations, side, sign, chosen, key_time_s, hold, time_s)
-        _move_fingers(rng, body, rotations, side, key_time_s, time_s)
+        _move_fingers(rng, body, rotations, side, key_time_s, time_s, still)
 
 
 def _move_arm(
@@ -306,16 +325,12 @@ def _move_arm(
 
 
 def _move_fingers(
-    rng: np.random.Generator,
-    body: BodyModel,
-    rotations: np.ndarray,
-    side: str,
-    key_time_s: np.ndarray,
-    time_s: np.ndarray,
-) -> None:
+    rng: np.random.Generator, body: BodyModel, rotations: np.ndarray, side: str, key_time_s: np.ndarray,
+    time_s: np.ndarray, still: bool,
+) -> None:  # fmt: skip
     at = body.canonical_joints.astype(np.float64)
     shapes = np.array(_HAND_SHAPES, np.float64)[
-        rng.choice(len(_HAND_SHAPES), len(key_time_s), p=[0.35, 0.12, 0.2, 0.1, 0.08, 0.15])
+        rng.choice(len(_HAND_SHAPES), len(key_time_s), p=[0.35, 0.12, 0.2, 0.1, 0.08, 0.15]) * (not still)
     ]
     curl = _between(np.clip(shapes + rng.normal(0, 0.06, shapes.shape), -0.1, 1), key_time_s, 0.1, time_s)
     across = _unit(at[body.bone(f"finger2-1.{side}")] - at[body.bone(f"finger5-1.{side}")])

@@ -30,7 +30,7 @@ SOLID, STRIPES, CHECKS, DOTS, SPLIT, LOGO, HALVES, PATCHES, BAND, PLAID = range(
 TOP, BOTTOM, SHOE = 1, 2, 3
 
 ARM_X_M = 0.17  # beyond this the upper body is arm
-FLOOR_Z_M = -0.895  # the soles of the average body, whose root is at 0
+FLOOR_Z_M = -0.867  # the soles of the average body, whose root is at 0
 
 
 @njit(cache=True)
@@ -235,7 +235,10 @@ def _eye(x: float, y: float, z: float, look: Any, out: Any) -> None:
 def color_at(
     part: int, x: float, y: float, z: float, look: Any, lips: Any, brow: Any, lid: Any, out: Any
 ) -> int:
-    """Write the linear colour of a canonical position to `out`; returns how it shines: 0 cloth, 1 skin, 2 hair, 3 wet."""
+    """Write the linear colour of a canonical position to `out`.
+
+    Returns how it shines: 0 as cloth, 1 as skin, 2 as hair, 3 as something wet.
+    """
     if part == EYE:
         _eye(x, y, z, look, out)
         return 3

@@ -55,7 +55,9 @@ class Scene:
             yield picture, skeleton.pose(bare, joints, turn, self.camera, depth)
 
 
-def draw_scene(rng: np.random.Generator, body: BodyModel, frames: int, fps: Fraction, size_px: int) -> Scene:
+def draw_scene(
+    rng: np.random.Generator, body: BodyModel, frames: int, fps: Fraction, size_px: int, still: bool = False
+) -> Scene:
     """Draw a scene at random.
 
     Args:
@@ -64,12 +66,13 @@ def draw_scene(rng: np.random.Generator, body: BodyModel, frames: int, fps: Frac
         frames: how many frames the clip has.
         fps: frames per second.
         size_px: side of the square picture.
+        still: stand with hanging arms instead of dancing.
     """
     full_body = bool(rng.random() < FULL_BODY_SHARE)
     person = draw_person(rng, body)
     joints = body.rest_joints(person.shape)
     time_s = np.arange(frames) / float(fps)
-    motion = draw_dance(rng, body, joints, time_s, full_body)
+    motion = draw_dance(rng, body, joints, time_s, full_body, still)
     camera = _draw_camera(rng, body, joints, motion, full_body, size_px)
     light = draw_light(rng)
     backdrop = draw_backdrop(rng, camera)

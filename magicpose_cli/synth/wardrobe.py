@@ -133,7 +133,7 @@ def _draw_clothes(rng: np.random.Generator, look: np.ndarray, woman: bool) -> fl
         p=[0.35, 0.25, 0.1, 0.2, 0.1],
     )
     look[paint.BOTTOM_OVER_TOP] = float(rng.random() < 0.35)
-    look[paint.SHOE_TOP] = paint.FLOOR_Z_M + rng.choice([0.06, 0.075, 0.11])
+    look[paint.SHOE_TOP] = paint.FLOOR_Z_M + rng.choice([0.05, 0.065, 0.11])
     look[paint.SKIRT_HEM] = 9.0
     _draw_pattern(rng, look, paint.TOP_PATTERN, top=True)
     _draw_pattern(rng, look, paint.BOTTOM_PATTERN, top=False)
