@@ -84,7 +84,7 @@ class SoundTrack:
         self._input.close()
 
     def _copied(self) -> Generator[tuple[Fraction, Any], None, None]:
-        """(start in the picture's time, packet); a packet that spans the start begins before zero."""
+        """(start in the picture's time, packet); the first ones may begin before zero."""
         origin_s = self._origin_s() + self._start_s
         time_base = Fraction(self._stream.time_base)
         shift = round(origin_s / time_base)
@@ -92,7 +92,8 @@ class SoundTrack:
             if packet.pts is None:
                 continue
             start_s = packet.pts * time_base - origin_s
-            if start_s + (packet.duration or 0) * time_base <= 0:
+            # a decoder needs the packet before the first one that is heard; MP4's edit list hides it
+            if start_s < 0 and start_s + 2 * (packet.duration or 0) * time_base < 0:
                 continue
             if self._stop_s is not None and start_s >= self._stop_s - self._start_s:
                 return
@@ -188,10 +189,10 @@ def _open_sound(path: Path) -> tuple[Any, Any]:
 
 
 def _can_copy(stream: Any) -> bool:
-    if stream.codec_context.name not in _COPIED_CODECS:
-        return False
+    context = stream.codec_context
+    name = context.codec.canonical_name  # mp3, whichever decoder is at work
     # AAC from a transport stream lacks the header that MP4 needs
-    return stream.codec_context.name != "aac" or bool(stream.codec_context.extradata)
+    return name in _COPIED_CODECS and (name != "aac" or bool(context.extradata))
 
 
 def _no_sound(path: Path, found: str) -> VideoError:
