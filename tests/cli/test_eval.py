@@ -1,0 +1,56 @@
+"""`magicpose eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from magicpose_cli.cli import app
+from magicpose_cli.media.video import open_writer
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> tuple[str, str]:
+    """A folder of three frames, and one of the same frames 10 levels lighter."""
+    for name, grey in (("a", 110), ("b", 100)):
+        with open_writer(tmp_path / name, 25) as writer:
+            for _ in range(3):
+                writer.write(np.full((16, 16, 3), grey, np.uint8))
+    return str(tmp_path / "a"), str(tmp_path / "b")
+
+
+def test_a_table_on_stdout(clips: tuple[str, str]) -> None:
+    done = CliRunner().invoke(app, ["eval", clips[0], "--truth", clips[1]])
+    assert done.exit_code == 0
+    values = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+    assert values["l1"] == "10" and values["frames"] == "3"
+    assert "compare: 3 frames" in done.stderr
+
+
+def test_json_on_stdout_and_in_a_file_are_the_same(clips: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    command = ["eval", clips[0], "--truth", clips[1], "-o", str(out), "--json", "--protocol", "corrected"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert report == json.loads(out.read_text())
+    assert set(report["values"]) == {"l1", "psnr", "ssim"}
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 2 and "add --force" in again.stderr
+    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+
+
+def test_bad_input_is_one_message_and_exit_code_2(clips: tuple[str, str], tmp_path: Path) -> None:
+    for command, message in (
+        (["eval", str(tmp_path / "none.mp4"), "--truth", clips[1]], "no such file"),
+        (["eval", f"{clips[0]}/0001.png", "--truth", clips[1]], "1 generated and 3 true"),
+    ):
+        done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "report.json")])
+        assert done.exit_code == 2
+        assert message in done.stderr and "Traceback" not in done.stderr
+        assert done.stdout == ""
+        assert not (tmp_path / "report.json").exists()
