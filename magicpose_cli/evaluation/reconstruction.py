@@ -7,6 +7,8 @@ with nothing else.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import MissingDependencyError
@@ -90,7 +92,7 @@ def check_dependencies() -> None:
     _structural_similarity()
 
 
-def _structural_similarity():  # type: ignore[no-untyped-def]
+def _structural_similarity() -> Any:
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:

@@ -8,6 +8,7 @@ hidden `.part` behind, never half a result under the name that was asked for.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -16,7 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import OptionError, OutputExistsError
+from ..errors import MagicPoseError, OptionError, OutputExistsError
+
+# full, over quota, over the largest file, read-only, failing
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
 def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -52,7 +56,8 @@ def write_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator
         )
     temporary = _temporary_beside(path)
     try:
-        yield temporary
+        with _disk_errors(path):
+            yield temporary
         _flush(temporary)
         refuse_existing(path, overwrite)
         os.replace(temporary, path)
@@ -87,7 +92,8 @@ def write_folder(
     temporary = _temporary_beside(path)
     temporary.mkdir()
     try:
-        yield temporary
+        with _disk_errors(path):
+            yield temporary
         for entry in sorted(temporary.rglob("*")):
             _flush(entry)
         _flush(temporary)
@@ -133,6 +139,21 @@ def write_text(path: str | os.PathLike[str], text: str, overwrite: bool = True) 
 def write_json(path: str | os.PathLike[str], value: Any, overwrite: bool = True) -> None:
     """Write one JSON document, whole or not at all; paths and fractions become strings."""
     write_text(path, json.dumps(value, indent=2, default=str) + "\n", overwrite)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """A full or failing disk is the user's to read; other errors of the block are not about the output."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise MagicPoseError(
+            expected=f"room to write {path}",
+            found=(error.strerror or str(error)).lower(),
+            remedy="Make room, or choose another place.",
+        ) from error
 
 
 def _temporary_beside(path: Path) -> Path:

@@ -166,7 +166,10 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _probe_folder(path: Path) -> VideoInfo:
-    pictures = folder_pictures(path)
+    try:
+        pictures = folder_pictures(path)
+    except OSError as error:
+        raise _no_video(path, f"a folder that cannot be read ({error.strerror})") from error
     if not pictures:
         raise _no_video(path, "a folder without pictures", "Give a folder with PNG or JPEG files in it.")
     sizes: dict[tuple[int, int], Path] = {}

@@ -157,7 +157,7 @@ class FrameReader:
 
     def _video(self) -> Timed:
         """Decode; a decoder's error ends it (frames after it would be guesses), and is a VideoError."""
-        path, index, first_s = self.info.path, 0, None
+        path, index, first_s, patched = self.info.path, 0, None, 0
         try:
             with open_video(path) as (container, stream):
                 stream.thread_type = "AUTO"
@@ -177,6 +177,9 @@ class FrameReader:
                         lasts_s = max(lasts_s, 1 / self._source_fps)
                     yield start_s, start_s + lasts_s, self._upright(frame, stream)
                     index += 1
+                    patched += frame.is_corrupt
+            if patched:
+                console.warn(f"{patched} frames of {path.name} are damaged: the decoder patched them.")
         except VideoError as error:
             if index == 0:
                 raise

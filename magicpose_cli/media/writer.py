@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from fractions import Fraction
@@ -129,7 +130,7 @@ def _writing(
             writer.finish()
 
 
-class _Writer:
+class _Writer(ABC):
     """What the three have in common: frames are counted and have one size."""
 
     def __init__(self) -> None:
@@ -146,14 +147,15 @@ class _Writer:
         self._add(np.ascontiguousarray(frame))
         self.count += 1
 
+    @abstractmethod
     def _add(self, frame: np.ndarray) -> None:
-        raise AssertionError("each writer has its own")
+        """Take one checked frame; `count` is its index."""
 
-    def finish(self) -> None:
-        """Write what must follow the last frame."""
+    def finish(self) -> None:  # noqa: B027
+        """Write what must follow the last frame; a folder needs nothing."""
 
-    def close(self) -> None:
-        """Let go of open files, also of unfinished ones."""
+    def close(self) -> None:  # noqa: B027
+        """Let go of open files, also of unfinished ones; a folder has none."""
 
 
 class _FolderWriter(_Writer):
@@ -267,9 +269,11 @@ class _GifWriter(_Writer):
             )
 
     def close(self) -> None:
-        self._container.close()
-        self._frames.unlink(missing_ok=True)
-        self._palette.unlink(missing_ok=True)
+        try:
+            self._container.close()
+        finally:
+            self._frames.unlink(missing_ok=True)
+            self._palette.unlink(missing_ok=True)
 
 
 def _ffmpeg() -> str:

@@ -150,3 +150,12 @@ def test_real_references(shared_media: Path) -> None:
 def test_resize_is_pillows_bilinear(picture: np.ndarray) -> None:
     expected = np.array(Image.fromarray(picture).resize((13, 17), Image.Resampling.BILINEAR))
     assert np.array_equal(resize_picture(picture, 13, 17), expected)
+
+
+def test_a_broken_colour_profile_is_said(
+    tmp_path: Path, picture: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = Image.fromarray(picture).convert("CMYK")
+    image.save(tmp_path / "a.tif", icc_profile=b"no profile at all")
+    assert np.abs(load_picture(tmp_path / "a.tif").astype(int) - np.array(image.convert("RGB"))).max() <= 1
+    assert "colour profile" in capsys.readouterr().err

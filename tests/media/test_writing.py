@@ -209,3 +209,22 @@ def test_frames_of_another_size_or_kind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uint8"):
         write(tmp_path / "a.mp4", [np.zeros((8, 8, 3), np.float32)])  # type: ignore[list-item]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "frames/"])
+def test_a_full_disk_is_said(tmp_path: Path, name: str) -> None:
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from magicpose_cli.errors import MagicPoseError\n"
+        "from magicpose_cli.media.video import open_writer\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)\n"
+        "try:\n"
+        "    with open_writer(sys.argv[1], 25) as writer:\n"
+        "        for index in range(90): writer.write(np.roll(noise, 9 * index, 0))\n"
+        "except MagicPoseError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, f"{tmp_path}/{name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Expected room to write")
+    assert os.listdir(tmp_path) == []
