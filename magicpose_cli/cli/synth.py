@@ -1,4 +1,4 @@
-"""The `synth` command."""
+"""`synth`: clips of rendered dancers to train and test on."""
 
 from __future__ import annotations
 
@@ -11,27 +11,33 @@ from .. import console
 
 
 def synth(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the dataset.", show_default=False)],
-    clips: Annotated[int, typer.Option(help="How many clips.")] = 16,
-    frames: Annotated[int, typer.Option(help="Frames of each clip.")] = 48,
-    size: Annotated[int, typer.Option(help="Side of the square frames, pixels.")] = 256,
-    fps: Annotated[float, typer.Option(help="Frames per second.")] = 12,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of the dataset.", show_default=False)
+    ],
+    clips: Annotated[int, typer.Option("--clips", help="How many clips.")] = 16,
+    frames: Annotated[int, typer.Option("--frames", help="Frames of each clip.")] = 48,
+    size: Annotated[int, typer.Option("--size", help="Side of the square frames, pixels.")] = 256,
+    fps: Annotated[str, typer.Option("--fps", help="Frames a second: 12, 29.97 or 30000/1001.")] = "12",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
     split: Annotated[
-        str, typer.Option(help="train or test: people of one are never in the other.")
+        str, typer.Option("--split", help="train or test: the people of one are never in the other.")
     ] = "train",
     still: Annotated[
-        bool, typer.Option("--still", help="Stand instead of dance, as for a reference.")
+        bool, typer.Option("--still", help="Stand instead of dance, as for a reference picture.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Render clips of dancing people with exact poses, in the TikTok dataset's folder layout.
 
     A clip that is there already is not rendered again, so an interrupted run can be continued.
     """
-    from fractions import Fraction
-
+    from ..media.video import as_rate
     from ..synth.clips import ClipPlan, write_clips
 
-    plan = ClipPlan(out, clips, frames, size, Fraction(fps).limit_denominator(1001), seed, split, still)
+    plan = ClipPlan(output, clips, frames, size, as_rate(fps), seed, split, still)
     rendered = write_clips(plan)
-    console.result(f"{rendered} clips rendered, {clips - rendered} kept, in {out}")
+    if as_json:
+        folder, names = str(output), [plan.name(index) for index in range(clips)]
+        console.result({"output": folder, "rendered": rendered, "clips": names}, as_json=True)
+    else:
+        console.result(f"{rendered} clips rendered, {clips - rendered} kept, in {output}")

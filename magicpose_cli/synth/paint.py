@@ -3,6 +3,9 @@
 Every function here is compiled; the look of a person is one float32 vector, laid out by the constants
 below, and the `canonical` position (metres, the average body at rest) is what patterns, hems, hairline,
 lips and brows are drawn by, so they stay put on the moving body.
+
+The z-buffer is here too because it asks which points of a surface exist: numba's cache on disk notices a
+change only in the file of the function that is called, so what calls each other stands in one file.
 """
 
 from __future__ import annotations
@@ -34,18 +37,32 @@ FLOOR_Z_M = -0.867  # the soles of the average body, whose root is at 0
 
 
 @njit(cache=True)
+def reach_along_arm(x: float, y: float, z: float) -> float:
+    """How far down the arm a canonical position lies, as the |x| of the arm's axis there, so that cuffs are
+    square to the arm; on the trunk simply |x|."""
+    ax = abs(x)
+    if not (ax > ARM_X_M and z > 0.3) and ax < 0.23:
+        return ax
+    past_elbow_m = 0.512 * (ax - 0.334) - 0.682 * (y + 0.019) - 0.523 * (z - 0.239)
+    if past_elbow_m > 0:
+        return 0.334 + 0.512 * past_elbow_m
+    return 0.165 + 0.67 * (0.67 * (ax - 0.165) - 0.02 * (y + 0.013) - 0.74 * (z - 0.427))
+
+
+@njit(cache=True)
 def garment_at(x: float, y: float, z: float, look: Any) -> int:
     """Which garment covers a canonical position: 0 none, TOP, BOTTOM or SHOE."""
     ax = abs(x)
     if z < look[SHOE_TOP]:
         return SHOE
+    reach = reach_along_arm(x, y, z)
     if ax > 0.28 and z < 0.3:  # forearms and hands hang beside the legs; no sleeve goes beyond the wrist
         beyond_wrist_m = 0.512 * (ax - 0.450) - 0.682 * (y + 0.174) - 0.523 * (z - 0.121)
-        return TOP if ax < look[TOP_SLEEVE] and beyond_wrist_m < -0.03 else 0
+        return TOP if reach < look[TOP_SLEEVE] and beyond_wrist_m < -0.03 else 0
     bottom = look[BOTTOM_CUFF] < z < look[BOTTOM_WAIST]
     if bottom and look[BOTTOM_OVER_TOP] > 0.5:
         return BOTTOM
-    if z > look[TOP_HEM] and ax < look[TOP_SLEEVE]:
+    if z > look[TOP_HEM] and reach < look[TOP_SLEEVE]:
         radius = math.sqrt(x * x + (y + 0.012) ** 2)
         at_neck = z > 0.40 and radius < look[NECK_RADIUS] + 0.4 * max(0.0, z - 0.5)
         in_front = y < -0.02 and z > 0.5 - look[NECK_DEPTH] + ax * look[NECK_SLOPE]
@@ -272,6 +289,101 @@ def color_at(
         _skin(x, y, z, look, lips, brow, lid, out)
         return 2 if z > 0.54 and is_scalp(x, y, z, look) else 1
     return 0
+
+
+@njit(cache=True)
+def drawn_corners(triangles: Any, parts: Any, canonical: Any, look: Any) -> Any:
+    """How many corners of each triangle are there at all: uint8 (t,)."""
+    out = np.zeros(len(triangles), np.uint8)
+    for t in range(len(triangles)):
+        for k in range(3):
+            p = canonical[triangles[t, k]]
+            if is_drawn(parts[t], p[0], p[1], p[2], look):
+                out[t] += 1
+    return out
+
+
+@njit(cache=True, fastmath=True)
+def fill(
+    triangles: Any,
+    parts: Any,
+    tested: Any,
+    screen: Any,
+    canonical: Any,
+    look: Any,
+    depth: Any,
+    hit: Any,
+    weights: Any,
+) -> None:
+    """The z-buffer: nearest triangle of each sample and its perspective-true weights of corners 0 and 1."""
+    height, width = depth.shape
+    for t in range(len(triangles)):
+        i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        z0, z1, z2 = screen[i, 2], screen[j, 2], screen[k, 2]
+        if z0 < 0.1 or z1 < 0.1 or z2 < 0.1:
+            continue
+        x0, y0, x1, y1, x2, y2 = (
+            screen[i, 0],
+            screen[i, 1],
+            screen[j, 0],
+            screen[j, 1],
+            screen[k, 0],
+            screen[k, 1],
+        )
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if area == 0:
+            continue
+        left, right = (
+            max(0, math.ceil(min(x0, x1, x2) - 0.5)),
+            min(width - 1, math.floor(max(x0, x1, x2) - 0.5)),
+        )
+        top, bottom = (
+            max(0, math.ceil(min(y0, y1, y2) - 0.5)),
+            min(height - 1, math.floor(max(y0, y1, y2) - 0.5)),
+        )
+        q0, q1, q2 = 1 / z0, 1 / z1, 1 / z2
+        for py in range(top, bottom + 1):
+            sy = py + 0.5
+            for px in range(left, right + 1):
+                sx = px + 0.5
+                b0 = ((x1 - sx) * (y2 - sy) - (x2 - sx) * (y1 - sy)) / area
+                b1 = ((x2 - sx) * (y0 - sy) - (x0 - sx) * (y2 - sy)) / area
+                b2 = 1 - b0 - b1
+                if b0 < 0 or b1 < 0 or b2 < 0:
+                    continue
+                z = 1 / (b0 * q0 + b1 * q1 + b2 * q2)
+                if z >= depth[py, px]:
+                    continue
+                w0, w1 = b0 * q0 * z, b1 * q1 * z
+                if tested[t]:
+                    w2 = 1 - w0 - w1
+                    cx = w0 * canonical[i, 0] + w1 * canonical[j, 0] + w2 * canonical[k, 0]
+                    cy = w0 * canonical[i, 1] + w1 * canonical[j, 1] + w2 * canonical[k, 1]
+                    cz = w0 * canonical[i, 2] + w1 * canonical[j, 2] + w2 * canonical[k, 2]
+                    if not is_drawn(parts[t], cx, cy, cz, look):
+                        continue
+                depth[py, px] = z
+                hit[py, px] = t
+                weights[py, px, 0], weights[py, px, 1] = w0, w1
+
+
+@njit(cache=True, fastmath=True)
+def paint_samples(
+    triangles: Any, parts: Any, canonical: Any, look: Any, lips: Any, brow: Any, lid: Any, hit: Any, weights: Any,
+    color: Any, gloss: Any, place: Any,
+) -> None:  # fmt: skip
+    """For each sample that hits a triangle write its linear colour, its shine and its canonical position."""
+    for y in range(hit.shape[0]):
+        for x in range(hit.shape[1]):
+            t = hit[y, x]
+            if t < 0:
+                continue
+            i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            w0, w1 = weights[y, x, 0], weights[y, x, 1]
+            at = place[y, x]
+            for c in range(3):
+                at[c] = w0 * canonical[i, c] + w1 * canonical[j, c] + (1 - w0 - w1) * canonical[k, c]
+            gloss[y, x] = color_at(parts[t], at[0], at[1], at[2], look, lips, brow, lid, color[y, x])
 
 
 def empty_look() -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from . import paint
 from .body import CLOTH, HAIR, SKIRT
-from .paint import color_at, is_drawn
 
 SUPERSAMPLING = 2
 
@@ -86,7 +86,7 @@ def visible_surface(
     face_lines: tuple[Any, Any, Any],
 ) -> Surface:
     """Leave out cloth, skirt and hair triangles that a look does not show."""
-    drawn = _drawn_corners(triangles, parts, canonical, look)
+    drawn = paint.drawn_corners(triangles, parts, canonical, look)
     optional = np.isin(parts, (CLOTH, SKIRT, HAIR))
     keep = drawn > 0
     return Surface(
@@ -97,17 +97,6 @@ def visible_surface(
         look,
         *face_lines,
     )
-
-
-@njit(cache=True)
-def _drawn_corners(triangles: Any, parts: Any, canonical: Any, look: Any) -> Any:
-    out = np.zeros(len(triangles), np.uint8)
-    for t in range(len(triangles)):
-        for k in range(3):
-            p = canonical[triangles[t, k]]
-            if is_drawn(parts[t], p[0], p[1], p[2], look):
-                out[t] += 1
-    return out
 
 
 @njit(cache=True)
@@ -165,7 +154,7 @@ def draw(
     depth = np.full((side, side), 1e9, np.float32)
     hit = np.full((side, side), -1, np.int32)
     weights = np.zeros((side, side, 2), np.float32)
-    _fill(
+    paint.fill(
         surface.triangles,
         surface.parts,
         surface.tested,
@@ -176,90 +165,31 @@ def draw(
         hit,
         weights,
     )
+    color = np.zeros((side, side, 3), np.float32)
+    gloss = np.zeros((side, side), np.int8)
+    place = np.zeros((side, side, 3), np.float32)
+    paint.paint_samples(
+        surface.triangles, surface.parts, surface.canonical, surface.look, surface.lips, surface.brow, surface.lid,
+        hit, weights, color, gloss, place,
+    )  # fmt: skip
     picture = np.empty((camera.size_px, camera.size_px, 3), np.uint8)
+    eye = np.array([camera.x_m, camera.y_m, camera.z_m], np.float32)
     _shade(
-        surface.triangles, surface.parts, vertices, normals, surface.canonical, surface.look, surface.lips,
-        surface.brow, surface.lid, hit, weights, np.array([camera.x_m, camera.y_m, camera.z_m], np.float32),
-        light.as_array(), background.astype(np.float32), picture,
+        surface.triangles, vertices, normals, hit, weights, color, gloss, place, eye, light.as_array(),
+        background.astype(np.float32), picture,
     )  # fmt: skip
     return picture, depth
 
 
 @njit(cache=True, fastmath=True)
-def _fill(
-    triangles: Any,
-    parts: Any,
-    tested: Any,
-    screen: Any,
-    canonical: Any,
-    look: Any,
-    depth: Any,
-    hit: Any,
-    weights: Any,
-) -> None:
-    """The z-buffer: nearest triangle of each sample and its perspective-true weights of corners 0 and 1."""
-    height, width = depth.shape
-    for t in range(len(triangles)):
-        i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        z0, z1, z2 = screen[i, 2], screen[j, 2], screen[k, 2]
-        if z0 < 0.1 or z1 < 0.1 or z2 < 0.1:
-            continue
-        x0, y0, x1, y1, x2, y2 = (
-            screen[i, 0],
-            screen[i, 1],
-            screen[j, 0],
-            screen[j, 1],
-            screen[k, 0],
-            screen[k, 1],
-        )
-        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if area == 0:
-            continue
-        left, right = (
-            max(0, math.ceil(min(x0, x1, x2) - 0.5)),
-            min(width - 1, math.floor(max(x0, x1, x2) - 0.5)),
-        )
-        top, bottom = (
-            max(0, math.ceil(min(y0, y1, y2) - 0.5)),
-            min(height - 1, math.floor(max(y0, y1, y2) - 0.5)),
-        )
-        q0, q1, q2 = 1 / z0, 1 / z1, 1 / z2
-        for py in range(top, bottom + 1):
-            sy = py + 0.5
-            for px in range(left, right + 1):
-                sx = px + 0.5
-                b0 = ((x1 - sx) * (y2 - sy) - (x2 - sx) * (y1 - sy)) / area
-                b1 = ((x2 - sx) * (y0 - sy) - (x0 - sx) * (y2 - sy)) / area
-                b2 = 1 - b0 - b1
-                if b0 < 0 or b1 < 0 or b2 < 0:
-                    continue
-                z = 1 / (b0 * q0 + b1 * q1 + b2 * q2)
-                if z >= depth[py, px]:
-                    continue
-                w0, w1 = b0 * q0 * z, b1 * q1 * z
-                if tested[t]:
-                    w2 = 1 - w0 - w1
-                    cx = w0 * canonical[i, 0] + w1 * canonical[j, 0] + w2 * canonical[k, 0]
-                    cy = w0 * canonical[i, 1] + w1 * canonical[j, 1] + w2 * canonical[k, 1]
-                    cz = w0 * canonical[i, 2] + w1 * canonical[j, 2] + w2 * canonical[k, 2]
-                    if not is_drawn(parts[t], cx, cy, cz, look):
-                        continue
-                depth[py, px] = z
-                hit[py, px] = t
-                weights[py, px, 0], weights[py, px, 1] = w0, w1
-
-
-@njit(cache=True, fastmath=True)
 def _shade(
-    triangles: Any, parts: Any, vertices: Any, normals: Any, canonical: Any, look: Any, lips: Any, brow: Any,
-    lid: Any, hit: Any, weights: Any, eye: Any, light: Any, background: Any, picture: Any,
+    triangles: Any, vertices: Any, normals: Any, hit: Any, weights: Any, color: Any, gloss: Any, place: Any,
+    eye: Any, light: Any, background: Any, picture: Any,
 ) -> None:  # fmt: skip
     """Light every sample and average the samples of a pixel; linear light in, sRGB out."""
-    color = np.zeros(3, np.float32)
     normal = np.zeros(3, np.float32)
     view = np.zeros(3, np.float32)
     total = np.zeros(3, np.float32)
-    place = np.zeros(3, np.float32)
     step = SUPERSAMPLING
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
@@ -277,11 +207,9 @@ def _shade(
                 for c in range(3):
                     normal[c] = w0 * normals[i, c] + w1 * normals[j, c] + w2 * normals[k, c]
                     view[c] = eye[c] - (w0 * vertices[i, c] + w1 * vertices[j, c] + w2 * vertices[k, c])
-                    place[c] = w0 * canonical[i, c] + w1 * canonical[j, c] + w2 * canonical[k, c]
-                gloss = color_at(parts[t], place[0], place[1], place[2], look, lips, brow, lid, color)
-                _light(color, normal, view, light, gloss, place)
+                _light(color[py, px], normal, view, light, gloss[py, px], place[py, px])
                 for c in range(3):
-                    total[c] += color[c]
+                    total[c] += color[py, px, c]
             for c in range(3):
                 value = min(1.0, max(0.0, total[c] / (step * step)))
                 picture[y, x, c] = np.uint8(255 * math.sqrt(value) + 0.5)
