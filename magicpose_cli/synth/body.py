@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import console
 from ..errors import MissingDependencyError
 
 FACIAL_ACTIONS = (
@@ -70,7 +71,10 @@ class BodyModel:
     def __init__(self) -> None:
         check_extra()
         import anny
+        from anny.paths import get_anny_cache_path
 
+        if not any(get_anny_cache_path().rglob("*.safetensors")):
+            console.say(f"Preparing the body model once: a minute, and 1 GB in {get_anny_cache_path()}.")
         # torch's skinning is as fast here as the default, which would compile kernels and print to stdout
         self._anny = anny.Anny(
             topology="anny-full",

@@ -46,7 +46,8 @@ def reach_along_arm(x: float, y: float, z: float) -> float:
     past_elbow_m = 0.512 * (ax - 0.334) - 0.682 * (y + 0.019) - 0.523 * (z - 0.239)
     if past_elbow_m > 0:
         return 0.334 + 0.512 * past_elbow_m
-    return 0.165 + 0.67 * (0.67 * (ax - 0.165) - 0.02 * (y + 0.013) - 0.74 * (z - 0.427))
+    along_m = 0.67 * (ax - 0.165) - 0.02 * (y + 0.013) - 0.74 * (z - 0.427)
+    return max(ARM_X_M, 0.165 + 0.67 * along_m)
 
 
 @njit(cache=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import paint
-from .body import CLOTH, HAIR, SKIRT, BodyModel
+from .body import CLOTH, HAIR, SKIN, SKIRT, BodyModel
 from .paint import SKIN_RGB
 
 _SKINS = ("f6d7c3", "efc6aa", "e5b491", "d9a27c", "c68a62", "a86f49", "8a5636", "6b4029", "4e2e1f")
@@ -195,21 +195,38 @@ def _draw_pattern(rng: np.random.Generator, look: np.ndarray, at: int, top: bool
 
 def _puff(body: BodyModel, look: np.ndarray, style: str, loose_m: float) -> np.ndarray:
     puff = np.zeros(len(body.canonical), np.float32)
-    x, y, z = body.canonical.T
+    z = body.canonical[:, 2]
     cloth = np.unique(body.triangles[body.parts == CLOTH])
     puff[cloth] = 0.002 + loose_m
     near_neck = np.clip((z[cloth] - 0.42) / 0.06, 0, 1)
     puff[cloth] -= near_neck * loose_m * 0.8
     puff[np.unique(body.triangles[body.parts == SKIRT])] = 0.004
-    skin = np.unique(body.triangles[body.parts == 0])
+    skin = np.unique(body.triangles[body.parts == SKIN])
     shoes = skin[z[skin] < look[paint.SHOE_TOP]]
     puff[shoes] = 0.007
-    thick_m = {"buzz": 0.003, "short": 0.012, "full": 0.024, "knot": 0.008, "afro": 0.05}.get(style, 0.014)
-    for vertex in skin[z[skin] > 0.54]:
-        if paint.is_scalp(x[vertex], y[vertex], z[vertex], look):
-            puff[vertex] = thick_m * np.clip((z[vertex] - 0.6) / 0.1, 0.35, 1)
-            if style == "knot":  # hair tied up on the crown
-                away = np.hypot(x[vertex], y[vertex] + 0.015) / 0.032
-                puff[vertex] += 0.055 * np.exp(-(away**4)) * (z[vertex] > 0.7)
+    puff += _hair_puff(body, look, style)
     puff[np.unique(body.triangles[body.parts == HAIR])] = 0.004
+    return puff
+
+
+def _hair_puff(body: BodyModel, look: np.ndarray, style: str) -> np.ndarray:
+    """How far the scalp is pushed out by its hair, thinning out toward the hairline: float32 (vertices,)."""
+    thick_m = {"buzz": 0.003, "short": 0.012, "full": 0.024, "knot": 0.008, "afro": 0.05}.get(style, 0.014)
+    puff = np.zeros(len(body.canonical), np.float32)
+    head = body.triangles[(body.parts == SKIN) & (body.canonical[body.triangles, 2].min(1) > 0.54)]
+    edges = np.concatenate([head[:, [0, 1]], head[:, [1, 2]], head[:, [2, 0]]])
+    for vertex in np.unique(head):
+        x, y, z = body.canonical[vertex]
+        if paint.is_scalp(x, y, z, look):
+            puff[vertex] = thick_m * np.clip((z - 0.6) / 0.1, 0.35, 1)
+            if style == "knot":  # hair tied up on the crown
+                away = np.hypot(x, y + 0.015) / 0.032
+                puff[vertex] += 0.055 * np.exp(-(away**4)) * (z > 0.7)
+    bare = puff == 0
+    for _ in range(5):  # a vertex takes the mean of its neighbours, so that hair does not end in a cliff
+        total, count = np.zeros_like(puff), np.zeros_like(puff)
+        for one, other in ((0, 1), (1, 0)):
+            np.add.at(total, edges[:, one], puff[edges[:, other]])
+            np.add.at(count, edges[:, one], 1)
+        puff = np.where(bare, 0, total / np.maximum(count, 1)).astype(np.float32)
     return puff

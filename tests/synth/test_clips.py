@@ -77,6 +77,12 @@ def test_same_seed_gives_the_same_bytes_also_when_resumed(written: Path, tmp_pat
     assert bytes_of(tmp_path) == bytes_of(written)
 
 
+@pytest.mark.slow
+def test_workers_change_no_byte(written: Path, tmp_path: Path) -> None:
+    assert write_clips(plan(tmp_path), workers=2) == 2
+    assert bytes_of(tmp_path) == bytes_of(written)
+
+
 def test_another_seed_gives_other_people(written: Path, tmp_path: Path) -> None:
     write_clips(plan(tmp_path, seed=6, clips=1))
     other = next((tmp_path / "train_set").rglob("0000.png")).read_bytes()
