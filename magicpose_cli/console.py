@@ -96,4 +96,6 @@ def progress(description: str, total: int | None = None, unit: str = "frames") -
         yield stage
     if not console.is_terminal:
         took_s = time.monotonic() - start_s
-        say(f"{description}: {stage.done} {unit} in {took_s:.1f} s ({stage.done / max(took_s, 1e-9):.1f} {unit}/s)")
+        say(
+            f"{description}: {stage.done} {unit} in {took_s:.1f} s ({stage.done / max(took_s, 1e-9):.1f} {unit}/s)"
+        )

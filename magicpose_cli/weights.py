@@ -48,7 +48,11 @@ def find_model(name_or_dir: str | None) -> Path:
         return models[name_or_dir]
     folder = Path(name_or_dir)
     if not (folder / "model_index.json").is_file():
-        found = f"a folder without model_index.json ({folder})" if folder.is_dir() else f"neither ({name_or_dir!r})"
+        found = (
+            f"a folder without model_index.json ({folder})"
+            if folder.is_dir()
+            else f"neither ({name_or_dir!r})"
+        )
         raise ModelError(
             expected="a model's folder or the name of an installed model",
             found=found,

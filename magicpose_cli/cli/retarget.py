@@ -1,5 +1,136 @@
-"""The `retarget` command."""
+"""`magicpose retarget`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DetectorName, DrivingKind, DtypeName, FitName
+
+_MODEL, _PICTURE, _TIME, _SOUND = (
+    "Model and sampling",
+    "Size and shape",
+    "Part and windows",
+    "Sound and files",
+)
 
 
-def retarget() -> None:
-    """Placeholder while the room is built."""
+def retarget(
+    reference: Annotated[Path, typer.Argument(help="Picture of the person to keep.")],
+    driving: Annotated[
+        Path,
+        typer.Argument(help="Motion to follow: video, GIF, .npz of extract-pose, pose maps, OpenPose JSON."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="Result: .mp4, .gif, or a folder of PNGs (ends in / or no suffix)."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Name or folder; without it the best one installed.", rich_help_panel=_MODEL),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Denoising steps.", show_default="model's", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=30, help="Image-CFG; 1 is off.", show_default="model's", rich_help_panel=_MODEL
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.", rich_help_panel=_MODEL)] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MODEL)
+    ] = "auto",
+    dtype: Annotated[
+        DtypeName,
+        typer.Option(help="Number format; auto: fp16 on a GPU, fp32 on a CPU.", rich_help_panel=_MODEL),
+    ] = DtypeName.auto,
+    size: Annotated[
+        str, typer.Option(help="WxH, or auto: what the model was trained at.", rich_help_panel=_PICTURE)
+    ] = "auto",
+    fit: Annotated[
+        FitName, typer.Option(help="How pictures come to that shape.", rich_help_panel=_PICTURE)
+    ] = FitName.crop,
+    driving_kind: Annotated[
+        DrivingKind, typer.Option(help="What the driving is.", rich_help_panel=_TIME)
+    ] = DrivingKind.auto,
+    detector: Annotated[
+        DetectorName,
+        typer.Option(
+            help="Pose detector; auto: openpose where its weights are, else mediapipe.", rich_help_panel=_TIME
+        ),
+    ] = DetectorName.auto,
+    start: Annotated[
+        float, typer.Option(min=0, help="Start in the driving, s.", rich_help_panel=_TIME)
+    ] = 0.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0, help="How much of the driving, s.", show_default="all", rich_help_panel=_TIME),
+    ] = None,
+    window: Annotated[
+        int, typer.Option(min=1, max=24, help="Frames denoised together.", rich_help_panel=_TIME)
+    ] = 16,
+    overlap: Annotated[
+        int, typer.Option(min=0, max=23, help="Frames that windows share.", rich_help_panel=_TIME)
+    ] = 4,
+    audio: Annotated[
+        Path | None, typer.Option(help="Take the sound from this file.", rich_help_panel=_SOUND)
+    ] = None,
+    no_audio: Annotated[
+        bool, typer.Option("--no-audio", help="Leave the sound out.", rich_help_panel=_SOUND)
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write reference | pose | result.", rich_help_panel=_SOUND)
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace outputs that exist.", rich_help_panel=_SOUND)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON.", rich_help_panel=_SOUND)
+    ] = False,
+) -> None:
+    """Make the person in REFERENCE move as in DRIVING.
+
+    Keeps the driving's frame rate, duration and sound, and writes a report beside the result.
+    """
+    from .. import console
+    from ..jobs.retarget import RetargetOptions
+    from ..jobs.retarget import retarget as run
+
+    report = run(
+        reference,
+        driving,
+        output,
+        RetargetOptions(
+            model=model,
+            steps=steps,
+            guidance=guidance,
+            seed=seed,
+            size=size,
+            fit=fit.value,
+            device=device,
+            dtype=dtype.value,
+            start_s=start,
+            duration_s=duration,
+            window=window,
+            overlap=overlap,
+            driving_kind=driving_kind.value,
+            detector=detector.value,
+            audio_from=audio,
+            keep_audio=not no_audio,
+            compare=compare,
+            force=force,
+        ),
+    )
+    if as_json:
+        console.result(report, as_json=True)
+    else:
+        console.result(f"{report['output']}: {report['frames']} frames at {report['fps']} fps")

@@ -19,7 +19,9 @@ class StageName(StrEnum):
 
 def train(
     stage: Annotated[StageName, typer.Argument(help="What to train.")],
-    data: Annotated[Path, typer.Option(help="Clips: a folder that `magicpose synth` wrote, or the TikTok layout.")],
+    data: Annotated[
+        Path, typer.Option(help="Clips: a folder that `magicpose synth` wrote, or the TikTok layout.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model, state, log and samples.")],
     recipe: Annotated[
         str, typer.Option(help="A recipe's name (mini) or TOML file: shapes, steps, rates.")
@@ -27,7 +29,9 @@ def train(
     init: Annotated[
         Path | None, typer.Option(help="Model folder to start from; without it the weights are fresh.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of fresh weights, batches and noise.")] = 0,
 ) -> None:
     """Train one stage of a model: vae, then pose, then motion."""

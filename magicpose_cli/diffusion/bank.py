@@ -13,9 +13,11 @@ Both are attention processors, installed by name and removable: no layer of the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 Bank = dict[str, Tensor]
@@ -92,7 +94,7 @@ class BankLink:
         ValueError: the two have different self-attention layers.
     """
 
-    def __init__(self, appearance_unet: nn.Module, unet: nn.Module) -> None:
+    def __init__(self, appearance_unet: Any, unet: Any) -> None:
         writing = [name for name in appearance_unet.attn_processors if is_spatial_self_attention(name)]
         reading = [name for name in unet.attn_processors if is_spatial_self_attention(name)]
         if set(writing) != set(reading):

@@ -241,7 +241,7 @@ class MagicPosePipeline(DiffusionPipeline):
             offsets: one for each step: the reference implementation's circular windows. None: windows of our own,
                 shifted each step by an offset drawn from the seed, never joining the last frame to the first.
             seed: of the offsets.
-            on_step: called after each window with the number of its frames.
+            on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
             Clean latents ``(f c h w)``.
@@ -269,6 +269,47 @@ class MagicPosePipeline(DiffusionPipeline):
         start = latents.to(self.unet.device, torch.float32)
         return denoise(start, predict, scheduler, steps, windows, on_step)
 
+    @torch.no_grad()
+    def sample(
+        self,
+        reference: np.ndarray,
+        poses: PoseMaps,
+        *,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        seed: int = 0,
+        window: int = 16,
+        overlap: int = 4,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """From a placed reference and pose maps to clean latents; arguments as in `__call__`.
+
+        Returns:
+            ``(f c h w)``.
+
+        Raises:
+            ValueError: a reference whose sides are no multiples of `size_multiple_px`.
+        """
+        height, width = reference.shape[:2]
+        if height % self.size_multiple_px or width % self.size_multiple_px:
+            raise ValueError(
+                f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
+            )
+        reference_latent = self.encode(reference[None])
+        shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
+        return self.denoise(
+            frame_noise(len(poses), shape, seed, shared=self.sampling.noise == "shared"),
+            reference_latent,
+            poses,
+            None,
+            num_inference_steps,
+            guidance_scale,
+            window,
+            overlap,
+            seed=seed,
+            on_step=on_step,
+        )
+
     def __call__(
         self,
         reference: np.ndarray,
@@ -291,31 +332,22 @@ class MagicPosePipeline(DiffusionPipeline):
             seed: of the noise and of the windows' offsets.
             window: frames denoised together.
             overlap: frames that neighbouring windows share.
-            on_step: called after each window with the number of its frames.
+            on_step: called after each window with the number of frames that this step had not seen before.
 
-        Yields:
-            uint8 ``(H W 3)``, one a pose, decoded one at a time.
+        Returns:
+            uint8 ``(H W 3)``, one a pose, decoded when asked for.
         """
-        height, width = reference.shape[:2]
-        if height % self.size_multiple_px or width % self.size_multiple_px:
-            raise ValueError(f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides")
-        reference_latent = self.encode(reference[None])
-        shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
-        noise = frame_noise(len(poses), shape, seed, shared=self.sampling.noise == "shared")
-        latents = self.denoise(
-            noise,
-            reference_latent,
+        latents = self.sample(
+            reference,
             poses,
-            None,
-            num_inference_steps,
-            guidance_scale,
-            window,
-            overlap,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
             seed=seed,
+            window=window,
+            overlap=overlap,
             on_step=on_step,
         )
-        for latent in latents:
-            yield self.decode(latent[None])[0]
+        return (self.decode(latent[None])[0] for latent in latents)
 
 
 def _gather(pose_maps: Tensor | PoseMaps, numbers: Sequence[int]) -> Tensor:

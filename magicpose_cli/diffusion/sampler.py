@@ -50,7 +50,7 @@ def denoise(
         scheduler: a diffusers scheduler; its state is reset by setting the timesteps.
         num_inference_steps: steps from noise to picture.
         windows: which frames go together at each step; each frame must be in at least one.
-        on_step: called after each window with the number of frames in it.
+        on_step: called after each window with the number of frames that this step had not seen before.
 
     Returns:
         Clean latents ``(f c h w)``.
@@ -64,8 +64,8 @@ def denoise(
         for frames in windows(step):
             prediction = predict(scaled[frames], timestep, frames)
             total[frames] += prediction.to(total)
-            count[frames] += 1
             if on_step is not None:
-                on_step(len(frames))
+                on_step(int((count[frames] == 0).sum()))
+            count[frames] += 1
         latents = scheduler.step(total / count, timestep, latents, return_dict=False)[0]
     return latents

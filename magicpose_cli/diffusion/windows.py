@@ -47,4 +47,6 @@ def circular_windows(num_frames: int, window: int = 16, overlap: int = 4, offset
 
 def _check(num_frames: int, window: int, overlap: int) -> None:
     if num_frames < 1 or window < 1 or not 0 <= overlap < window:
-        raise ValueError(f"no windows of {window} frames with an overlap of {overlap} over {num_frames} frames")
+        raise ValueError(
+            f"no windows of {window} frames with an overlap of {overlap} over {num_frames} frames"
+        )

@@ -91,7 +91,9 @@ def fit(stage: Stage, pipeline: MagicPosePipeline, run_dir: Path, *, seed: int, 
             if number % 20 == 0 or number == settings.steps:
                 took_s = time.monotonic() - start_s
                 count = 20 if number % 20 == 0 else number % 20
-                rows.writerow([number, f"{losses / count:.5f}", f"{schedule.get_last_lr()[0]:.2e}", f"{took_s:.1f}"])
+                rows.writerow(
+                    [number, f"{losses / count:.5f}", f"{schedule.get_last_lr()[0]:.2e}", f"{took_s:.1f}"]
+                )
                 bar.describe(f"training {run_dir.name}, loss {losses / count:.4f}")
                 losses = 0.0
             ends = number == settings.steps

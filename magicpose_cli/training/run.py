@@ -57,7 +57,9 @@ def run_stage(
         held_out = load_clips(data_dir, "test", width_px, height_px)
     else:
         console.warn("no test split beside the clips: the sample grids show training clips.")
-    console.say(f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids.")
+    console.say(
+        f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids."
+    )
     return fit(_make(stage, settings, pipeline, clips, held_out), pipeline, run_dir, seed=seed, resume=resume)
 
 
@@ -79,9 +81,7 @@ def find_recipe(recipe: str) -> Path:
     return path
 
 
-def _make(
-    stage: str, recipe: Recipe, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
-) -> Stage:
+def _make(stage: str, recipe: Recipe, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> Stage:
     if stage == "vae":
         return TrainVae(recipe.vae, pipeline, clips, held_out)
     if stage == "pose":
@@ -102,6 +102,8 @@ def _with_new_motion(pipeline: MagicPosePipeline, recipe: Recipe, seed: int) -> 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         adapter = new_motion_adapter(recipe).to(pipeline.device)
-    together = MagicPosePipeline(**{**pipeline.components, "motion_adapter": adapter}, sampling=dict(pipeline.sampling))
+    together = MagicPosePipeline(
+        **{**pipeline.components, "motion_adapter": adapter}, sampling=dict(pipeline.sampling)
+    )
     together.prompt_embeds = pipeline.prompt_embeds
     return together

@@ -30,9 +30,12 @@ from .data import Clips
 class Stage(Protocol):
     """What the training loop asks of a stage."""
 
-    settings: Optimisation
-    module: nn.Module
-    """Its forward takes a batch's tensors and returns the loss."""
+    @property
+    def settings(self) -> Optimisation: ...
+
+    @property
+    def module(self) -> nn.Module:
+        """Its forward takes a batch's tensors and returns the loss."""
 
     def trained(self) -> Iterable[nn.Parameter]: ...
 
@@ -58,7 +61,8 @@ class VaeLoss(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Loss of pictures in [-1, 1], ``(b 3 H W)``."""
         posterior = self.vae.encode(pixels).latent_dist
-        again = self.vae.decode(posterior.sample()).sample.float()
+        # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
+        again = self.vae.decode(posterior.mode()).sample.float()
         error = functional.l1_loss(again, pixels) + functional.mse_loss(again, pixels)
         return error + self.kl_weight * posterior.kl().mean()
 
@@ -66,7 +70,9 @@ class VaeLoss(nn.Module):
 class TrainVae:
     """The stage that gives a model without SD its pictures-to-latents."""
 
-    def __init__(self, settings: VaeStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+    def __init__(
+        self, settings: VaeStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+    ) -> None:
         self.settings, self.pipeline, self.clips, self.held_out = settings, pipeline, clips, held_out
         self.module = VaeLoss(pipeline.vae.requires_grad_(True).train(), settings.kl_weight)
 
@@ -85,7 +91,9 @@ class TrainVae:
         self.pipeline.vae.register_to_config(scaling_factor=float(1 / deviation))
 
     def samples(self) -> np.ndarray:
-        shown = [self.held_out.frames[self.held_out.starts[clip]] for clip in range(min(len(self.held_out), 6))]
+        shown = [
+            self.held_out.frames[self.held_out.starts[clip]] for clip in range(min(len(self.held_out), 6))
+        ]
         again = [self.pipeline.decode(self.pipeline.encode(frame[None]))[0] for frame in shown]
         return np.concatenate([np.concatenate(shown, axis=1), np.concatenate(again, axis=1)])
 
@@ -99,7 +107,7 @@ class NoiseLoss(nn.Module):
     def __init__(self, network: MagicPoseNetwork, scheduler: DDIMScheduler, prompt_embeds: Tensor) -> None:
         super().__init__()
         self.network, self.scheduler = network, scheduler
-        self.register_buffer("prompt_embeds", prompt_embeds)
+        self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
 
     def forward(
         self,
@@ -199,7 +207,9 @@ class TrainPose(_TrainNetwork):
 
     settings: PoseStage
 
-    def __init__(self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+    def __init__(
+        self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+    ) -> None:
         super().__init__(pipeline, clips, held_out)
         self.settings = settings
         pipeline.unet.requires_grad_(settings.train_unet).train()

@@ -1,0 +1,213 @@
+"""What drives: a video, a saved pose sequence, pose maps as pictures, or OpenPose's JSON files, told apart and
+brought to one thing, pose maps at the model's size."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from .. import console
+from ..errors import OptionError, PoseError
+from ..media.files import sha256_of
+from ..media.pictures import Placement
+from ..media.video import FrameReader
+from ..pose.detect import detect_sequence, open_detector
+from ..pose.draw import pose_map
+from ..pose.maps import looks_like_pose_maps
+from ..pose.openpose_json import is_openpose_folder
+from ..pose.sequence import PoseSequence
+
+Kind = Literal["video", "npz", "pose-maps", "openpose-json"]
+KINDS = ("auto", "video", "pose-maps", "openpose-json")
+_NAMES = {
+    "video": "a video: its poses are detected",
+    "npz": "a saved pose sequence",
+    "pose-maps": "pose maps: they are used as they are",
+    "openpose-json": "OpenPose JSON files",
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of the driving is used.
+
+    Attributes:
+        start_s: from here, s.
+        duration_s: so long; None to the end.
+    """
+
+    start_s: float = 0.0
+    duration_s: float | None = None
+
+    def of(self, sequence: PoseSequence) -> PoseSequence:
+        """Cut a pose sequence.
+
+        Raises:
+            OptionError: the start lies beyond its end.
+        """
+        first = round(self.start_s * sequence.fps)
+        last = (
+            len(sequence)
+            if self.duration_s is None
+            else first + max(1, round(self.duration_s * sequence.fps))
+        )
+        if first >= len(sequence):
+            raise OptionError(
+                expected=f"a start within {float(len(sequence) / sequence.fps):.2f} s",
+                found=f"{self.start_s} s",
+                remedy="Choose an earlier --start.",
+            )
+        frames = [sequence[i] for i in range(first, min(last, len(sequence)))]
+        return PoseSequence.from_frames(
+            frames, sequence.width_px, sequence.height_px, sequence.fps, *sequence.source
+        )
+
+
+class CompressedMaps:
+    """Pose maps of a video at the model's size, drawn when first asked for and kept compressed (a few KB each).
+
+    Args:
+        count: how many.
+        draw: makes map number i, uint8 ``(H W 3)``.
+    """
+
+    def __init__(self, count: int, draw: Callable[[int], np.ndarray]) -> None:
+        self._draw, self._kept = draw, [b""] * count
+        self._shape: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not self._kept[index]:
+            drawn = self._draw(index)
+            self._shape = drawn.shape
+            self._kept[index] = zlib.compress(drawn.tobytes(), 1)
+            return drawn
+        return np.frombuffer(zlib.decompress(self._kept[index]), np.uint8).reshape(self._shape)
+
+
+class Driving:
+    """A driving of any kind, looked at but not yet read.
+
+    Args:
+        path: video, `.npz`, folder, or picture.
+        kind: what it is, or ``auto`` to find out; what was found is said.
+        cut: which part to use.
+
+    Attributes:
+        kind: what it is.
+        fps: exact frame rate.
+        size_px: (width, height) of its pictures.
+        sequence: its poses, once `find_poses` was called; None for pose maps.
+
+    Raises:
+        InputError: it cannot be read, or is not what it was said to be.
+    """
+
+    def __init__(self, path: Path, kind: str = "auto", cut: Cut | None = None) -> None:
+        self.path, self.cut = path, cut or Cut()
+        self.kind: Kind = _tell(path) if kind == "auto" else _named(kind)
+        console.say(f"Driving: {path.name} is {_NAMES[self.kind]}.")
+        self.sequence: PoseSequence | None = None
+        self._reader: FrameReader | None = None
+        if self.kind == "npz":
+            self.sequence = self.cut.of(PoseSequence.load(path))
+        elif self.kind == "openpose-json":
+            self.sequence = self.cut.of(PoseSequence.from_openpose_json(path))
+        else:
+            self._reader = FrameReader(path, None, self.cut.start_s, self.cut.duration_s)
+
+    @property
+    def fps(self) -> Fraction:
+        return self._reader.fps if self._reader is not None else self._poses.fps
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        if self._reader is not None:
+            return self._reader.info.width_px, self._reader.info.height_px
+        return self._poses.width_px, self._poses.height_px
+
+    @property
+    def has_audio(self) -> bool:
+        return self._reader is not None and self._reader.info.has_audio
+
+    @property
+    def _poses(self) -> PoseSequence:
+        if self.sequence is None:
+            raise ValueError("the poses were not found yet")
+        return self.sequence
+
+    def find_poses(self, detector_name: str) -> str | None:
+        """Detect the poses of a video, a frame at a time; anything else has them already.
+
+        Returns:
+            The detector's name, or None where nothing was detected.
+
+        Raises:
+            PoseError: nobody in any frame.
+        """
+        if self.kind == "video" and self._reader is not None:
+            detector = open_detector(detector_name)
+            try:
+                self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
+            finally:
+                detector.close()
+            return detector.name
+        if self.sequence is not None and not self.sequence.counts()["body"]:
+            raise PoseError(
+                expected=f"a person in {self.path.name}",
+                found=f"nobody in any of {len(self.sequence)} frames",
+                remedy="Give another driving.",
+            )
+        return None
+
+    def maps(self, placement: Placement) -> CompressedMaps:
+        """The pose maps, placed for the model."""
+        if self.kind == "pose-maps" and self._reader is not None:
+            return _placed(self._reader, placement)
+        poses = self._poses
+        return CompressedMaps(
+            len(poses), lambda i: pose_map(poses[i], poses.width_px, poses.height_px, placement)
+        )
+
+
+def _placed(pictures: Iterable[np.ndarray], placement: Placement) -> CompressedMaps:
+    """Read pose maps once, front to back, and keep them placed."""
+    kept: list[bytes] = []
+    shape = (placement.height_px, placement.width_px, 3)
+    for picture in pictures:
+        kept.append(zlib.compress(placement.apply(picture).tobytes(), 1))
+    return CompressedMaps(
+        len(kept), lambda i: np.frombuffer(zlib.decompress(kept[i]), np.uint8).reshape(shape)
+    )
+
+
+def _named(kind: str) -> Kind:
+    if kind not in KINDS:
+        raise OptionError(
+            expected=f"a driving kind of {', '.join(KINDS)}",
+            found=repr(kind),
+            remedy="Use --driving-kind auto.",
+        )
+    return kind  # type: ignore[return-value]
+
+
+def _tell(path: Path) -> Kind:
+    if path.suffix.lower() == ".npz":
+        return "npz"
+    if is_openpose_folder(path):
+        return "openpose-json"
+    return "pose-maps" if _shows_pose_maps(path) else "video"
+
+
+def _shows_pose_maps(path: Path) -> bool:
+    """Whether most of a few frames, spread over the first seconds, are drawings of poses."""
+    seen = [looks_like_pose_maps(picture) for picture in FrameReader(path, fps=None, max_frames=5)]
+    return sum(seen) * 2 > len(seen)

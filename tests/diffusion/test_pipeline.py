@@ -1,0 +1,127 @@
+"""Pictures in, frames out, and the folder between."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from magicpose_cli import MagicPosePipeline
+from magicpose_cli.diffusion.folder import check_folder, load_model
+from magicpose_cli.errors import ModelError, RecipeError
+
+from .conftest import make_tiny
+
+CPU = torch.device("cpu")
+
+
+def _inputs(frames=6):
+    draw = np.random.default_rng(0)
+    return (
+        draw.integers(0, 256, (32, 32, 3), np.uint8),
+        draw.integers(0, 256, (frames, 32, 32, 3), np.uint8),
+    )
+
+
+def test_one_frame_a_pose_and_the_same_again(tiny_motion):
+    reference, maps = _inputs(20)
+    first = np.stack(list(tiny_motion(reference, maps, seed=3)))
+    again = np.stack(list(tiny_motion(reference, maps, seed=3)))
+    assert first.shape == (20, 32, 32, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, np.stack(list(tiny_motion(reference, maps, seed=4))))
+
+
+def test_reference_and_pose_both_matter(tiny):
+    reference, maps = _inputs(1)
+    frame = next(tiny(reference, maps))
+    assert not np.array_equal(frame, next(tiny(255 - reference, maps)))
+    assert not np.array_equal(frame, next(tiny(reference, 255 - maps)))
+
+
+def test_a_saved_folder_makes_the_same_frames(tiny_motion, tmp_path):
+    reference, maps = _inputs()
+    tiny_motion.save_pretrained(tmp_path / "model")
+    loaded = load_model(tmp_path / "model", CPU, torch.float32)
+    assert loaded.network.has_motion
+    assert loaded.sampling == tiny_motion.sampling
+    once, again = (np.stack(list(model(reference, maps))) for model in (loaded, loaded))
+    twice = np.stack(list(load_model(tmp_path / "model", CPU, torch.float32)(reference, maps)))
+    assert np.array_equal(once, again)
+    assert np.array_equal(once, twice)
+    # weights that were never on disk lie elsewhere in memory, which moves the last bit of a float
+    made = np.stack(list(tiny_motion(reference, maps))).astype(int)
+    assert np.abs(once - made).max() <= 1
+
+
+def test_a_model_without_motion_is_saved_without(tiny, tmp_path):
+    tiny.save_pretrained(tmp_path / "model")
+    assert not (tmp_path / "model" / "motion_adapter").exists()
+    assert not load_model(tmp_path / "model", CPU, torch.float32).network.has_motion
+
+
+def test_the_motion_network_shares_its_weights_with_the_folders_parts(tiny_motion):
+    owners = {id(p) for p in tiny_motion.unet.parameters()} | {
+        id(p) for p in tiny_motion.motion_adapter.parameters()
+    }
+    assert {id(p) for p in tiny_motion.network.unet.parameters()} == owners
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda f: (f / "model_index.json").unlink(), "model_index.json"),
+        (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "no safetensors for unet"),
+        (lambda f: (f / "model_index.json").write_text('{"vae": ["diffusers", "AutoencoderKL"]}'), "no unet"),
+    ],
+)
+def test_a_broken_folder_is_named_before_anything_loads(tiny, tmp_path, break_it, message):
+    folder = tmp_path / "model"
+    tiny.save_pretrained(folder)
+    check_folder(folder)
+    break_it(folder)
+    with pytest.raises(ModelError, match=message):
+        load_model(folder, CPU, torch.float32)
+
+
+def test_a_typo_in_the_sampling_block_is_an_error(tiny, tmp_path):
+    folder: Path = tmp_path / "model"
+    tiny.save_pretrained(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["sampling"]["guidence_scale"] = 3
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(RecipeError, match="guidence_scale"):
+        MagicPosePipeline.from_pretrained(folder)
+
+
+def test_sizes_follow_the_networks(tiny):
+    assert tiny.latent_factor == 4
+    assert tiny.size_multiple_px == 8
+    with pytest.raises(ValueError, match="no multiple of 8"):
+        next(tiny(np.zeros((32, 30, 3), np.uint8), np.zeros((1, 32, 30, 3), np.uint8)))
+
+
+def test_windows_of_one_video_share_the_bank(tiny):
+    reads = []
+    read = tiny.network.read_reference
+    tiny.network.read_reference = lambda *given: reads.append(1) or read(*given)
+    reference, maps = _inputs(40)
+    list(tiny(reference, maps, num_inference_steps=3))
+    assert len(reads) == 3
+
+
+def test_offsets_choose_the_reference_implementations_windows(tiny_motion):
+    latents, maps = torch.randn(20, 4, 8, 8), torch.rand(20, 3, 32, 32)
+    reference = torch.randn(1, 4, 8, 8)
+    ours = tiny_motion.denoise(latents, reference, maps)
+    theirs = tiny_motion.denoise(latents, reference, maps, offsets=[5, 9, 2])
+    assert (ours - theirs).abs().max() > 1e-4
+
+
+def test_fresh_models_of_one_seed_are_equal():
+    for ours, theirs in zip(make_tiny().unet.parameters(), make_tiny().unet.parameters(), strict=True):
+        assert torch.equal(ours, theirs)

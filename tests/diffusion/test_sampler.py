@@ -1,0 +1,81 @@
+"""The denoising loop against the reference's, and its noise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from magicpose_cli.diffusion.sampler import denoise, frame_noise
+from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
+
+REFERENCE_SCHEDULE = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+
+
+@pytest.mark.parametrize("name", ["f16", "f20", "f37"])
+def test_overlapping_windows_equal_the_reference_where_frames_interact(golden, name):
+    toy = {k.removeprefix(f"{name}_"): v for k, v in golden["overlap_toy"].items() if k.startswith(name)}
+    frames, offsets = len(toy["x_T"]), toy["offsets"].tolist()
+    place = (torch.arange(16) / 15)[:, None, None, None]
+
+    def predict(x, timestep, numbers):
+        mean = x.mean(0, keepdim=True)
+        pose = toy["pose"][list(numbers)].mean((1, 2, 3))[:, None, None, None]
+        conditional = 0.5 * x + 0.2 * mean + 0.1 * x.roll(1, 0) + 0.05 * place * x.tanh() + 0.1 * pose
+        unconditional = 0.45 * x + 0.1 * mean
+        return unconditional + 7 * (conditional - unconditional)
+
+    out = denoise(
+        toy["x_T"],
+        predict,
+        DDIMScheduler(**REFERENCE_SCHEDULE),
+        len(offsets),
+        lambda step: circular_windows(frames, 16, 4, offsets[step]),
+    )
+    torch.testing.assert_close(out, toy["latents"], atol=5e-3, rtol=0)
+
+
+def test_where_frames_do_not_interact_windows_do_not_matter():
+    noise = frame_noise(30, (4, 4, 4), 0, shared=False)
+
+    def predict(x, timestep, numbers):
+        return x.tanh() * timestep / 1000
+
+    scheduler = DDIMScheduler(**REFERENCE_SCHEDULE)
+    whole = denoise(noise, predict, scheduler, 5, lambda step: [list(range(30))])
+    parts = denoise(noise, predict, scheduler, 5, lambda step: shifted_windows(30, 16, 4, step))
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_progress_counts_each_frame_once_a_step():
+    seen = []
+    denoise(
+        torch.zeros(30, 4, 2, 2),
+        lambda x, timestep, numbers: x,
+        DDIMScheduler(**REFERENCE_SCHEDULE),
+        5,
+        lambda step: shifted_windows(30, 16, 4, step),
+        seen.append,
+    )
+    assert sum(seen) == 30 * 5
+
+
+def test_a_frames_noise_depends_on_seed_and_number_alone():
+    few, many = (frame_noise(count, (4, 2, 2), 7, shared=False) for count in (3, 20))
+    assert torch.equal(few, many[:3])
+    assert not torch.equal(many[0], many[1])
+    assert not torch.equal(few, frame_noise(3, (4, 2, 2), 8, shared=False))
+    shared = frame_noise(3, (4, 2, 2), 7, shared=True)
+    assert torch.equal(shared[0], shared[2])
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    frame_noise(3, (4, 2, 2), 7, shared=False)
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,54 @@
+"""Windows cover the video, overlap as asked, and never join its ends unless the reference's are wanted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
+
+shapes = st.tuples(st.integers(1, 200), st.integers(1, 24), st.integers(0, 23), st.integers(0, 500)).filter(
+    lambda s: s[2] < s[1]
+)
+
+
+@given(shapes)
+def test_shifted_windows_cover_each_frame_in_order(shape):
+    num_frames, window, overlap, offset = shape
+    windows = shifted_windows(num_frames, window, overlap, offset)
+    assert set().union(*windows) == set(range(num_frames))
+    for frames in windows:
+        assert 1 <= len(frames) <= window
+        assert frames == list(range(frames[0], frames[-1] + 1))
+    for left, right in zip(windows, windows[1:], strict=False):
+        assert right[0] - left[0] <= window - overlap
+
+
+@given(st.integers(1, 16), st.integers(0, 50))
+def test_a_short_video_is_one_window(num_frames, offset):
+    assert shifted_windows(num_frames, 16, 4, offset) == [list(range(num_frames))]
+
+
+def test_neighbours_share_the_overlap():
+    first, second = shifted_windows(28, 16, 4, 0)[:2]
+    assert len(set(first) & set(second)) == 4
+
+
+def test_offsets_move_the_seams():
+    seams = {tuple(w[0] for w in shifted_windows(60, 16, 4, offset)) for offset in range(12)}
+    assert len(seams) == 12
+
+
+def test_circular_windows_are_the_reference_implementations(golden):
+    toy = golden["overlap_toy"]
+    for name in ("f16", "f20", "f37"):
+        frames = toy[f"{name}_x_T"].shape[0]
+        for offset, starts in zip(toy[f"{name}_offsets"].tolist(), toy[f"{name}_starts"].tolist(), strict=True):
+            windows = circular_windows(frames, 16, 4, offset)
+            assert windows == [[(start + k) % frames for k in range(16)] for start in starts]
+
+
+def test_an_overlap_as_long_as_the_window_is_refused():
+    with pytest.raises(ValueError, match="overlap of 16"):
+        shifted_windows(20, 16, 16)
