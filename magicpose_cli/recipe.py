@@ -58,6 +58,8 @@ class UNetShape(_Strict):
 class VaeShape(_Strict):
     """Widths of the VAE; each entry after the first halves the size."""
 
+    fold_px: Positive = 1
+    """Squares of so many pixels are folded into channels first; SD's VAE folds none."""
     block_out_channels: tuple[Positive, ...]
     layers_per_block: Positive = 1
     latent_channels: Positive = 4

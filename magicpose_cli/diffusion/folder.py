@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from diffusers.utils import logging
 
 from ..errors import ModelError
+from ..recipe import Recipe, SamplingBlock, read_block
 from .motion import silence
 from .pipeline import MagicPosePipeline
-
-if TYPE_CHECKING:
-    from ..recipe import Recipe
 
 PARTS = ("vae", "unet", "appearance_unet", "pose_controlnet", "scheduler")
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> dict[str, Any]:
     """See that a model's folder is whole, without loading it.
+
+    Returns:
+        What is in its ``model_index.json``.
 
     Raises:
         ModelError: something is missing or unreadable; names it.
@@ -46,6 +49,39 @@ def check_folder(folder: Path) -> None:
             found=f"no safetensors for {', '.join(missing)}",
             remedy=remedy,
         )
+    return index
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a folder says of its model without loading it.
+
+    Attributes:
+        sampling: its defaults for sampling.
+        size_multiple_px: what width and height must be multiples of.
+        has_motion: whether it has a motion module.
+    """
+
+    sampling: SamplingBlock
+    size_multiple_px: int
+    has_motion: bool
+
+
+def read_facts(folder: Path) -> ModelFacts:
+    """Look at a model's folder.
+
+    Raises:
+        ModelError: the folder is not whole.
+        RecipeError: its sampling block has a wrong entry.
+    """
+    index = check_folder(folder)
+    vae, unet = (json.loads((folder / part / "config.json").read_text()) for part in ("vae", "unet"))
+    halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
+    return ModelFacts(
+        read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
+        math.isqrt(vae["in_channels"] // 3) * 2**halvings,
+        bool(index.get("motion_adapter", [None])[0]),
+    )
 
 
 def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> MagicPosePipeline:
@@ -70,9 +106,12 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
     of its encoder with silent outputs.
     """
     shape, vae_shape = recipe.unet, recipe.vae_shape
-    factor = 2 ** (len(vae_shape.block_out_channels) - 1)
+    factor = vae_shape.fold_px * 2 ** (len(vae_shape.block_out_channels) - 1)
+    folded = 3 * vae_shape.fold_px**2
     levels = len(shape.block_out_channels)
     vae = AutoencoderKL(
+        in_channels=folded,
+        out_channels=folded,
         block_out_channels=vae_shape.block_out_channels,
         down_block_types=("DownEncoderBlock2D",) * len(vae_shape.block_out_channels),
         up_block_types=("UpDecoderBlock2D",) * len(vae_shape.block_out_channels),

@@ -113,16 +113,24 @@ class Driving:
 
     def __init__(self, path: Path, kind: str = "auto", cut: Cut | None = None) -> None:
         self.path, self.cut = path, cut or Cut()
-        self.kind: Kind = _tell(path) if kind == "auto" else _named(kind)
-        console.say(f"Driving: {path.name} is {_NAMES[self.kind]}.")
         self.sequence: PoseSequence | None = None
         self._reader: FrameReader | None = None
-        if self.kind == "npz":
-            self.sequence = self.cut.of(PoseSequence.load(path))
-        elif self.kind == "openpose-json":
-            self.sequence = self.cut.of(PoseSequence.from_openpose_json(path))
+        self.kind: Kind
+        if kind not in KINDS:
+            raise OptionError(
+                expected=f"a driving kind of {', '.join(KINDS)}",
+                found=repr(kind),
+                remedy="Use --driving-kind auto.",
+            )
+        if path.suffix.lower() == ".npz" and kind == "auto":
+            self.kind, self.sequence = "npz", self.cut.of(PoseSequence.load(path))
+        elif kind == "openpose-json" or (kind == "auto" and is_openpose_folder(path)):
+            self.kind, self.sequence = "openpose-json", self.cut.of(PoseSequence.from_openpose_json(path))
         else:
             self._reader = FrameReader(path, None, self.cut.start_s, self.cut.duration_s)
+            are_maps = kind == "pose-maps" or (kind == "auto" and self._shows_pose_maps())
+            self.kind = "pose-maps" if are_maps else "video"
+        console.say(f"Driving: {path.name} is {_NAMES[self.kind]}.")
 
     @property
     def fps(self) -> Fraction:
@@ -137,6 +145,10 @@ class Driving:
     @property
     def has_audio(self) -> bool:
         return self._reader is not None and self._reader.info.has_audio
+
+    def _shows_pose_maps(self) -> bool:
+        # at the stated rate, so that a variable one is not announced twice
+        return looks_like_pose_maps(FrameReader(self.path, self.fps, self.cut.start_s, max_frames=5))
 
     @property
     def _poses(self) -> PoseSequence:
@@ -187,27 +199,3 @@ def _placed(pictures: Iterable[np.ndarray], placement: Placement) -> CompressedM
     return CompressedMaps(
         len(kept), lambda i: np.frombuffer(zlib.decompress(kept[i]), np.uint8).reshape(shape)
     )
-
-
-def _named(kind: str) -> Kind:
-    if kind not in KINDS:
-        raise OptionError(
-            expected=f"a driving kind of {', '.join(KINDS)}",
-            found=repr(kind),
-            remedy="Use --driving-kind auto.",
-        )
-    return kind  # type: ignore[return-value]
-
-
-def _tell(path: Path) -> Kind:
-    if path.suffix.lower() == ".npz":
-        return "npz"
-    if is_openpose_folder(path):
-        return "openpose-json"
-    return "pose-maps" if _shows_pose_maps(path) else "video"
-
-
-def _shows_pose_maps(path: Path) -> bool:
-    """Whether most of a few frames, spread over the first seconds, are drawings of poses."""
-    seen = [looks_like_pose_maps(picture) for picture in FrameReader(path, fps=None, max_frames=5)]
-    return sum(seen) * 2 > len(seen)

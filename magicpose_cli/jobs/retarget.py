@@ -34,6 +34,7 @@ from .fit import choose_size, edge_colour, place, say_what_is_cut
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
     from ..media.pictures import Placement
+    from ..recipe import SamplingBlock
 
 
 @dataclass(frozen=True)
@@ -141,31 +142,37 @@ def retarget(
     Raises:
         InputError: anything wrong with what was given, before a model is loaded.
     """
+    from ..device import pick_device, pick_dtype
+    from ..diffusion.folder import load_model, read_facts
+
     clock = _Clock()
     _check_numbers(options)
     outputs = Outputs.beside(out, compare=options.compare, force=options.force)
-    model_dir = _choose_model(options.model)
     reference = load_picture(reference_path)
     driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
     audio = _choose_audio(driving, outputs.frames, options)
+    model_dir = find_model(options.model)
+    facts = read_facts(model_dir)
+    _say_what_it_knows(model_dir, options.model, facts.sampling)
+    reference_px = (reference.shape[1], reference.shape[0])
+    size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
+    reference_place = place(reference_px, size_px, options.fit)
+    driving_place = place(driving.size_px, size_px, options.fit)
+    device = pick_device(options.device)
+    dtype = pick_dtype(options.dtype, device)
+    steps = options.steps or facts.sampling.num_inference_steps
+    guidance = facts.sampling.guidance_scale if options.guidance is None else options.guidance
 
     with clock.stage("detect"):
         reference_pose = _find_in_reference(reference, reference_path.name, options.detector)
         detector_name = driving.find_poses(options.detector)
-    with clock.stage("load"):
-        pipeline = _load(model_dir, options)
-    reference_px = (reference.shape[1], reference.shape[0])
-    size_px = choose_size(options.size, reference_px, pipeline.sampling, pipeline.size_multiple_px)
-    reference_place = place(reference_px, size_px, options.fit)
-    driving_place = place(driving.size_px, size_px, options.fit)
     cut = _say_crops(reference_pose, reference_place, driving, driving_place)
     placed = reference_place.apply(reference, edge_colour(reference))
     maps = driving.maps(driving_place)
-
-    steps = options.steps or pipeline.sampling.num_inference_steps
-    guidance = pipeline.sampling.guidance_scale if options.guidance is None else options.guidance
-    if not pipeline.network.has_motion and len(maps) > 1:
+    if not facts.has_motion and len(maps) > 1:
         console.warn("this model has no motion module: its frames are independent of each other.")
+    with clock.stage("load"):
+        pipeline = load_model(model_dir, device, dtype)
     with ExitStack() as stack:
         writer = stack.enter_context(open_writer(out, driving.fps, options.force, audio))
         shown = None
@@ -190,16 +197,16 @@ def retarget(
         "model": {
             "folder": model_dir.name,
             "sha256": sha256_of(model_dir),
-            "motion": pipeline.network.has_motion,
+            "motion": facts.has_motion,
         },
         "options": {
             **asdict(options),
             "steps": steps,
             "guidance": guidance,
             "size": f"{size_px[0]}x{size_px[1]}",
-            "noise": pipeline.sampling.noise,
-            "device": str(pipeline.device),
-            "dtype": str(pipeline.dtype).removeprefix("torch."),
+            "noise": facts.sampling.noise,
+            "device": str(device),
+            "dtype": str(dtype).removeprefix("torch."),
         },
         "frames": count,
         "fps": str(driving.fps),
@@ -222,17 +229,12 @@ def _check_numbers(options: RetargetOptions) -> None:
         )
 
 
-def _choose_model(name_or_dir: str | None) -> Path:
-    from ..diffusion.folder import check_folder
-
-    folder = find_model(name_or_dir)
-    check_folder(folder)
+def _say_what_it_knows(folder: Path, asked_for: str | None, sampling: SamplingBlock) -> None:
     if folder == installed_models()[EMBEDDED_MODEL]:
-        chosen = "" if name_or_dir else "No full model is installed, so "
+        why = "" if asked_for else "No full model is installed. "
         console.say(
-            f"{chosen}mini makes this video: it knows rendered people only, a real person will not look real."
+            f"{why}Model: mini, which knows {sampling.knows} only; a real person will not look real with it."
         )
-    return folder
 
 
 def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> AudioSource | None:
@@ -264,14 +266,6 @@ def _find_in_reference(reference: np.ndarray, name: str, detector_name: str) -> 
     if not pose.found("body"):
         console.warn(f"nobody was found in {name}; if it is a drawing of a person this may still work.")
     return pose
-
-
-def _load(folder: Path, options: RetargetOptions) -> MagicPosePipeline:
-    from ..device import pick_device, pick_dtype
-    from ..diffusion.folder import load_model
-
-    device = pick_device(options.device)
-    return load_model(folder, device, pick_dtype(options.dtype, device))
 
 
 def _say_crops(

@@ -10,7 +10,7 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint, c
 from magicpose_cli.diffusion.bank import BankLink, join_references
 from magicpose_cli.diffusion.network import MagicPoseNetwork, position_channels
 
-from .conftest import make_tiny
+from ..tiny import make_tiny
 
 SHAPE = {
     "sample_size": 16,
@@ -54,9 +54,7 @@ def test_equals_the_reference_implementation(reference_network, golden):
     torch.testing.assert_close(conditional, expected["eps_cond"], atol=2e-5, rtol=0)
     torch.testing.assert_close(unconditional, expected["eps_uncond"], atol=2e-5, rtol=0)
     torch.testing.assert_close(appearance_only, expected["eps_appearance_only"], atol=2e-5, rtol=0)
-    assert {tuple(t.shape) for t in bank.values()} == {
-        tuple(s) for s in expected["bank_shapes"].tolist()
-    }
+    assert {tuple(t.shape) for t in bank.values()} == {tuple(s) for s in expected["bank_shapes"].tolist()}
     assert len(bank) == 16
 
 

@@ -13,7 +13,7 @@ from magicpose_cli import MagicPosePipeline
 from magicpose_cli.diffusion.folder import check_folder, load_model
 from magicpose_cli.errors import ModelError, RecipeError
 
-from .conftest import make_tiny
+from ..tiny import make_tiny
 
 CPU = torch.device("cpu")
 

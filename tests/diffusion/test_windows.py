@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ def test_shifted_windows_cover_each_frame_in_order(shape):
     for frames in windows:
         assert 1 <= len(frames) <= window
         assert frames == list(range(frames[0], frames[-1] + 1))
-    for left, right in zip(windows, windows[1:], strict=False):
+    for left, right in pairwise(windows):
         assert right[0] - left[0] <= window - overlap
 
 
@@ -44,7 +46,9 @@ def test_circular_windows_are_the_reference_implementations(golden):
     toy = golden["overlap_toy"]
     for name in ("f16", "f20", "f37"):
         frames = toy[f"{name}_x_T"].shape[0]
-        for offset, starts in zip(toy[f"{name}_offsets"].tolist(), toy[f"{name}_starts"].tolist(), strict=True):
+        for offset, starts in zip(
+            toy[f"{name}_offsets"].tolist(), toy[f"{name}_starts"].tolist(), strict=True
+        ):
             windows = circular_windows(frames, 16, 4, offset)
             assert windows == [[(start + k) % frames for k in range(16)] for start in starts]
 

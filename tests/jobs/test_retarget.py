@@ -1,0 +1,222 @@
+"""The main job on a tiny model: what comes out, what is said, what is refused."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from magicpose_cli.cli import app
+from magicpose_cli.errors import OptionError, OutputExistsError, PoseError
+from magicpose_cli.jobs.retarget import RetargetOptions, retarget
+from magicpose_cli.media.pictures import load_picture, save_picture
+from magicpose_cli.media.video import FrameReader, open_writer, probe
+from magicpose_cli.pose.draw import draw_pose
+from magicpose_cli.pose.sequence import FramePose, PoseSequence
+
+from ..tiny import make_tiny
+
+FRAMES, FPS = 20, Fraction(25, 2)
+
+
+def _dancer(step: int) -> FramePose:
+    """Somebody seen from the front in a picture of 120 x 160, one arm swinging."""
+    pose = FramePose.empty()
+    body = [(60, 25), (60, 45), (45, 45), (38, 65), (35, 85), (75, 45), (85, 60), (90, 45 + step)]
+    for number, (x, y) in enumerate(body):
+        pose.body[number] = x, y, 1
+    return pose
+
+
+def _sequence(frames: int = FRAMES) -> PoseSequence:
+    poses = [_dancer(step) for step in range(frames)]
+    return PoseSequence.from_frames(poses, 120, 160, FPS, "dance.mp4", "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    make_tiny(motion=True).save_pretrained(folder / "model")
+    draw = np.random.default_rng(0)
+    save_picture(folder / "reference.png", draw.integers(0, 256, (60, 80, 3), np.uint8))
+    _sequence().save(folder / "dance.npz")
+    with open_writer(folder / "maps", FPS) as writer:
+        for step in range(FRAMES):
+            writer.write(draw_pose(_dancer(step), 120, 160))
+    return folder
+
+
+def _run(inputs: Path, out: Path | str, driving: str = "dance.npz", **options):
+    return retarget(
+        inputs / "reference.png",
+        inputs / driving,
+        out,
+        RetargetOptions(model=str(inputs / "model"), device="cpu", **options),
+    )
+
+
+def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path, capsys):
+    report = _run(inputs, tmp_path / "out.mp4", compare=True)
+    info = probe(tmp_path / "out.mp4")
+    assert (info.num_frames, info.fps) == (FRAMES, FPS)
+    assert (info.width_px, info.height_px) == (32, 32)
+    assert not info.has_audio
+    assert json.loads((tmp_path / "out.json").read_text()) == report
+    assert report["frames"] == FRAMES
+    assert report["fps"] == "25/2"
+    assert report["options"]["steps"] == 3  # the model's own
+    assert report["detection"]["driving"]["body"] == FRAMES
+    assert len(report["reference"]["sha256"]) == 64
+    assert {"detect", "load", "sample", "decode and write"} <= set(report["seconds"])
+    assert probe(tmp_path / "out.compare.mp4").num_frames == FRAMES
+    assert probe(tmp_path / "out.compare.mp4").width_px > 3 * 30
+    said = capsys.readouterr().err
+    assert "saved pose sequence" in said
+    assert "nobody was found in reference.png" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.json", "out.compare.mp4"}
+
+
+def test_the_same_run_gives_the_same_bytes_and_another_seed_others(inputs, tmp_path):
+    for name, seed in (("a.mp4", 1), ("b.mp4", 1), ("c.mp4", 2)):
+        _run(inputs, tmp_path / name, seed=seed)
+    first, again, other = ((tmp_path / name).read_bytes() for name in ("a.mp4", "b.mp4", "c.mp4"))
+    assert first == again
+    assert first != other
+
+
+def test_a_folder_of_pictures_chains_into_the_same_video(inputs, tmp_path):
+    _run(inputs, tmp_path / "one.mp4")
+    _run(inputs, f"{tmp_path}/frames/")
+    assert len(list((tmp_path / "frames").glob("*.png"))) == FRAMES
+    arguments = ["encode", str(tmp_path / "frames"), "-o", str(tmp_path / "two.mp4")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_pose_maps_drive_as_they_are(inputs, tmp_path, capsys):
+    report = _run(inputs, f"{tmp_path}/frames/", driving="maps")
+    assert report["driving"]["kind"] == "pose-maps"
+    assert report["fps"] == "25"
+    assert "pose maps: they are used as they are" in capsys.readouterr().err
+    assert "driving" not in report["detection"]
+
+
+def test_openpose_json_drives(inputs, tmp_path):
+    _sequence().to_openpose_json(tmp_path / "json")
+    (tmp_path / "reference.png").write_bytes((inputs / "reference.png").read_bytes())
+    options = RetargetOptions(model=str(inputs / "model"), device="cpu")
+    report = retarget(tmp_path / "reference.png", tmp_path / "json", tmp_path / "out.gif", options)
+    assert report["driving"]["kind"] == "openpose-json"
+    assert report["frames"] == FRAMES
+    assert probe(tmp_path / "out.gif").num_frames == FRAMES
+
+
+def test_pad_keeps_the_references_shape_and_leaves_no_bars(inputs, tmp_path):
+    _run(inputs, f"{tmp_path}/frames/", fit="pad", size="64x64")
+    frame = load_picture(tmp_path / "frames" / "0001.png")
+    assert frame.shape == (48, 64, 3)  # the reference is 80 x 60
+
+
+def test_a_part_of_the_driving(inputs, tmp_path):
+    report = _run(inputs, tmp_path / "out.mp4", start_s=0.4, duration_s=0.8)
+    assert report["frames"] == 10
+    assert probe(tmp_path / "out.mp4").duration_s == pytest.approx(0.8, abs=0.01)
+
+
+def test_frames_without_a_person_are_kept_and_counted(inputs, tmp_path):
+    poses = [_dancer(0), FramePose.empty(), _dancer(2)]
+    PoseSequence.from_frames(poses, 120, 160, FPS, "x", "0" * 64).save(tmp_path / "gap.npz")
+    options = RetargetOptions(model=str(inputs / "model"), device="cpu")
+    report = retarget(inputs / "reference.png", tmp_path / "gap.npz", tmp_path / "out.mp4", options)
+    assert report["frames"] == 3
+    assert report["detection"]["driving"]["body"] == 2
+    assert report["detection"]["per_frame"]["body"] == "101"
+
+
+def test_nobody_in_any_frame_is_refused_before_a_model_loads(inputs, tmp_path):
+    PoseSequence.from_frames([FramePose.empty()] * 3, 120, 160, FPS, "x", "0" * 64).save(tmp_path / "no.npz")
+    options = RetargetOptions(model=str(inputs / "model"), device="cpu")
+    with pytest.raises(PoseError, match="nobody in any of 3 frames"):
+        retarget(inputs / "reference.png", tmp_path / "no.npz", tmp_path / "out.mp4", options)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("taken", ["out.mp4", "out.json", "out.compare.mp4"])
+def test_what_exists_is_refused_and_kept_without_force(inputs, tmp_path, taken):
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(OutputExistsError, match="--force"):
+        _run(inputs, tmp_path / "out.mp4", compare=True)
+    assert (tmp_path / taken).read_text() == "mine"
+    _run(inputs, tmp_path / "out.mp4", compare=True, force=True)
+    assert (tmp_path / taken).read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": "33x32"}, "multiples of 8"),
+        ({"window": 4, "overlap": 4}, "overlap smaller"),
+        ({"device": "cuda:99"}, "a device that this machine has"),
+        ({"dtype": "fp16"}, "fp16 on the CPU"),
+        ({"start_s": 100.0}, "--start"),
+        ({"driving_kind": "dance"}, "driving kind"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(inputs, tmp_path, options, message):
+    options = {"device": "cpu", **options}
+    with pytest.raises(OptionError, match=message):
+        retarget(
+            inputs / "reference.png",
+            inputs / "dance.npz",
+            tmp_path / "out.mp4",
+            RetargetOptions(model=str(inputs / "model"), **options),
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def _video_with_sound(path: Path, seconds: float = 1.0) -> None:
+    """A plain video with a tone, written by PyAV."""
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("libx264", rate=10)
+        picture.width = picture.height = 64
+        picture.pix_fmt = "yuv420p"
+        sound = out.add_stream("aac", rate=16000)
+        for _ in range(int(10 * seconds)):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            out.mux(picture.encode(frame))
+        tone = (np.sin(np.arange(int(16000 * seconds)) / 8) * 8000).astype(np.int16)[None]
+        samples = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
+        samples.sample_rate = 16000
+        out.mux(sound.encode(samples))
+        out.mux(picture.encode(None))
+        out.mux(sound.encode(None))
+
+
+def test_sound_from_another_file_is_muxed_in(inputs, tmp_path):
+    _video_with_sound(tmp_path / "tone.mp4", 3.0)
+    report = _run(inputs, tmp_path / "out.mp4", audio_from=tmp_path / "tone.mp4")
+    assert report["sound"] == "tone.mp4"
+    info = probe(tmp_path / "out.mp4")
+    assert info.has_audio
+    assert info.duration_s == pytest.approx(float(FRAMES / FPS), abs=0.1)
+    with pytest.raises(OptionError, match=r"\.mp4 output"):
+        _run(inputs, tmp_path / "out.gif", audio_from=tmp_path / "tone.mp4")
+
+
+def test_the_command_prints_the_report_and_exits_2_on_bad_input(inputs, tmp_path):
+    given = [str(inputs / "reference.png"), str(inputs / "dance.npz"), "-o", str(tmp_path / "out.mp4")]
+    given += ["--model", str(inputs / "model"), "--device", "cpu", "--json"]
+    done = CliRunner().invoke(app, ["retarget", *given])
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == FRAMES
+    again = CliRunner().invoke(app, ["retarget", *given])
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert again.stdout == ""
+    assert sum(1 for _ in FrameReader(tmp_path / "out.mp4")) == FRAMES
