@@ -323,14 +323,8 @@ def fill(
         z0, z1, z2 = screen[i, 2], screen[j, 2], screen[k, 2]
         if z0 < 0.1 or z1 < 0.1 or z2 < 0.1:
             continue
-        x0, y0, x1, y1, x2, y2 = (
-            screen[i, 0],
-            screen[i, 1],
-            screen[j, 0],
-            screen[j, 1],
-            screen[k, 0],
-            screen[k, 1],
-        )
+        x0, y0, x1, y1 = screen[i, 0], screen[i, 1], screen[j, 0], screen[j, 1]
+        x2, y2 = screen[k, 0], screen[k, 1]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area == 0:
             continue
