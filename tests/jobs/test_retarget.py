@@ -64,7 +64,7 @@ def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path
     report = _run(inputs, tmp_path / "out.mp4", compare=True)
     info = probe(tmp_path / "out.mp4")
     assert (info.num_frames, info.fps) == (FRAMES, FPS)
-    assert (info.width_px, info.height_px) == (32, 32)
+    assert (info.width_px, info.height_px) == (40, 24)  # the model's area in the reference's aspect
     assert not info.has_audio
     assert json.loads((tmp_path / "out.json").read_text()) == report
     assert report["frames"] == FRAMES
@@ -206,7 +206,7 @@ def test_sound_from_another_file_is_muxed_in(inputs, tmp_path):
     assert info.has_audio
     assert info.duration_s == pytest.approx(float(FRAMES / FPS), abs=0.1)
     with pytest.raises(OptionError, match=r"\.mp4 output"):
-        _run(inputs, tmp_path / "out.gif", audio_from=tmp_path / "tone.mp4")
+        _run(inputs, tmp_path / "silent.gif", audio_from=tmp_path / "tone.mp4")
 
 
 def test_the_command_prints_the_report_and_exits_2_on_bad_input(inputs, tmp_path):

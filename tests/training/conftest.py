@@ -1,0 +1,40 @@
+"""Little clips in the TikTok layout, and the tiny model's recipe as a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magicpose_cli.media.pictures import save_picture
+
+from ..tiny import TINY
+
+
+def write_recipe(path: Path, **changes: dict[str, object]) -> Path:
+    """The tiny recipe as TOML, with entries of its tables replaced."""
+    tables = {name: {**table, **changes.get(name, {})} for name, table in TINY.items()}
+    lines = []
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory) -> Path:
+    """Three training videos of six frames and one held-out video: a square moves over a plain ground."""
+    root = tmp_path_factory.mktemp("clips")
+    draw = np.random.default_rng(0)
+    for split, videos in (("train_set", 3), ("disco_test_set", 1)):
+        for video in range(videos):
+            ground, square = draw.integers(0, 256, (2, 3), np.uint8)
+            for frame in range(6):
+                for folder, colours in ((split, (ground, square)), (f"pose_map_{split}", (0, 255))):
+                    picture = np.empty((40, 32, 3), np.uint8)
+                    picture[:] = colours[0]
+                    picture[8 + 2 * frame : 20 + 2 * frame, 8:20] = colours[1]
+                    save_picture(root / folder / f"v{video}" / f"{frame:04d}.png", picture)
+    return root
