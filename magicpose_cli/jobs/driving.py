@@ -165,20 +165,25 @@ class Driving:
         Raises:
             PoseError: nobody in any frame.
         """
+        name = None
         if self.kind == "video" and self._reader is not None:
             detector = open_detector(detector_name)
             try:
                 self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
             finally:
                 detector.close()
-            return detector.name
-        if self.sequence is not None and not self.sequence.counts()["body"]:
-            raise PoseError(
-                expected=f"a person in {self.path.name}",
-                found=f"nobody in any of {len(self.sequence)} frames",
-                remedy="Give another driving.",
-            )
-        return None
+            name = detector.name
+        if self.sequence is not None:
+            found, frames = self.sequence.counts()["body"], len(self.sequence)
+            if not found:
+                raise PoseError(
+                    expected=f"a person in {self.path.name}",
+                    found=f"nobody in any of {frames} frames",
+                    remedy="Give another driving.",
+                )
+            if found < frames:
+                console.warn(f"{frames - found} of {frames} frames show nobody: their pose maps are empty.")
+        return name
 
     def maps(self, placement: Placement) -> CompressedMaps:
         """The pose maps, placed for the model."""

@@ -129,7 +129,7 @@ def test_a_part_of_the_driving(inputs, tmp_path):
     assert probe(tmp_path / "out.mp4").duration_s == pytest.approx(0.8, abs=0.01)
 
 
-def test_frames_without_a_person_are_kept_and_counted(inputs, tmp_path):
+def test_frames_without_a_person_are_kept_and_counted(inputs, tmp_path, capsys):
     poses = [_dancer(0), FramePose.empty(), _dancer(2)]
     PoseSequence.from_frames(poses, 120, 160, FPS, "x", "0" * 64).save(tmp_path / "gap.npz")
     options = RetargetOptions(model=str(inputs / "model"), device="cpu")
@@ -137,6 +137,7 @@ def test_frames_without_a_person_are_kept_and_counted(inputs, tmp_path):
     assert report["frames"] == 3
     assert report["detection"]["driving"]["body"] == 2
     assert report["detection"]["per_frame"]["body"] == "101"
+    assert "1 of 3 frames show nobody" in capsys.readouterr().err
 
 
 def test_nobody_in_any_frame_is_refused_before_a_model_loads(inputs, tmp_path):
