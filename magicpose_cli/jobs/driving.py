@@ -17,7 +17,7 @@ from ..errors import OptionError, PoseError
 from ..media.files import sha256_of
 from ..media.pictures import Placement
 from ..media.video import FrameReader
-from ..pose.detect import detect_sequence, open_detector
+from ..pose.detect import Detector, detect_sequence
 from ..pose.draw import pose_map
 from ..pose.maps import looks_like_pose_maps
 from ..pose.openpose_json import is_openpose_folder
@@ -156,23 +156,14 @@ class Driving:
             raise ValueError("the poses were not found yet")
         return self.sequence
 
-    def find_poses(self, detector_name: str) -> str | None:
+    def find_poses(self, detector: Detector) -> None:
         """Detect the poses of a video, a frame at a time; anything else has them already.
-
-        Returns:
-            The detector's name, or None where nothing was detected.
 
         Raises:
             PoseError: nobody in any frame.
         """
-        name = None
         if self.kind == "video" and self._reader is not None:
-            detector = open_detector(detector_name)
-            try:
-                self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
-            finally:
-                detector.close()
-            name = detector.name
+            self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
         if self.sequence is not None:
             found, frames = self.sequence.counts()["body"], len(self.sequence)
             if not found:
@@ -183,7 +174,6 @@ class Driving:
                 )
             if found < frames:
                 console.warn(f"{frames - found} of {frames} frames show nobody: their pose maps are empty.")
-        return name
 
     def maps(self, placement: Placement) -> CompressedMaps:
         """The pose maps, placed for the model."""

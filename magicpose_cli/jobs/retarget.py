@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -163,9 +163,13 @@ def retarget(
     steps = options.steps or facts.sampling.num_inference_steps
     guidance = facts.sampling.guidance_scale if options.guidance is None else options.guidance
 
-    with clock.stage("detect"):
-        reference_pose = _find_in_reference(reference, reference_path.name, options.detector)
-        detector_name = driving.find_poses(options.detector)
+    with clock.stage("detect"), closing(open_detector(options.detector)) as detector:
+        reference_pose = detector.detect_still(reference)
+        if not reference_pose.found("body"):
+            console.warn(
+                f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
+            )
+        driving.find_poses(detector)
     cut = _say_crops(reference_pose, reference_place, driving, driving_place)
     placed = reference_place.apply(reference, edge_colour(reference))
     maps = driving.maps(driving_place)
@@ -211,7 +215,7 @@ def retarget(
         "frames": count,
         "fps": str(driving.fps),
         "sound": None if audio is None else Path(audio.path).name,
-        "detector": detector_name,
+        "detector": detector.name,
         "detection": _detection(driving, reference_pose, cut),
         "seconds": clock.seconds,
         "versions": _versions(),
@@ -255,17 +259,6 @@ def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> Audi
         console.say("The driving has sound; only an .mp4 can carry it.")
         return None
     return AudioSource(driving.path, options.start_s, options.duration_s)
-
-
-def _find_in_reference(reference: np.ndarray, name: str, detector_name: str) -> FramePose:
-    detector = open_detector(detector_name)
-    try:
-        pose = detector.detect(reference)
-    finally:
-        detector.close()
-    if not pose.found("body"):
-        console.warn(f"nobody was found in {name}; if it is a drawing of a person this may still work.")
-    return pose
 
 
 def _say_crops(
