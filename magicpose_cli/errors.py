@@ -15,6 +15,10 @@ Each carries what was expected, what was found and what to do; a message is one 
 is wrong and one of what to do.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class MagicPoseError(Exception):
     """Base of every error that is the user's to read.
@@ -30,6 +34,16 @@ class MagicPoseError(Exception):
     def __init__(self, *, expected: str, found: str, remedy: str) -> None:
         self.expected, self.found, self.remedy = expected, found, remedy
         super().__init__(f"Expected {expected}, found {found}. {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pickled when raised in a worker process; an exception's own way gives the arguments by place
+        return _restored, (type(self), self.expected, self.found, self.remedy), self.__dict__
+
+
+def _restored(kind: type[MagicPoseError], expected: str, found: str, remedy: str) -> MagicPoseError:
+    error = kind.__new__(kind)  # a kind's own arguments are in its sentence already
+    MagicPoseError.__init__(error, expected=expected, found=found, remedy=remedy)
+    return error
 
 
 class InputError(MagicPoseError):
