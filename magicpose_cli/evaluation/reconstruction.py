@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingDependencyError
+from ..pose.opencv import load_cv2
 
 PSNR_OF_EQUAL_FRAMES_DB = 100.0  # DisCo's constant where the error is zero
 SMALLEST_SIDE_PX = 11  # the Gaussian window of `ssim`
@@ -69,26 +70,25 @@ def ssim_disco(generated: np.ndarray, truth: np.ndarray) -> float:
     """Structural similarity as published, -1..1: grey, 7x7 uniform window, sample covariance.
 
     Raises:
-        MissingDependencyError: scikit-image is not installed.
+        MissingDependencyError: scikit-image is not installed, or OpenCV cannot be loaded.
     """
-    import cv2
-
+    cv2 = load_cv2()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (generated, truth)]
     return float(_structural_similarity()(*grey, data_range=255))
 
 
 def resized_like(generated: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The generated frame in the size of the true one, as the protocol does it: OpenCV, bilinear, uint8."""
-    import cv2
-
     height_px, width_px = truth.shape[:2]
     if generated.shape[:2] == (height_px, width_px):
         return generated
+    cv2 = load_cv2()
     return cv2.resize(generated, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
 
 
 def check_dependencies() -> None:
     """Raise MissingDependencyError now rather than at the first frame."""
+    load_cv2()
     _structural_similarity()
 
 
@@ -99,7 +99,7 @@ def _structural_similarity() -> Any:
         raise MissingDependencyError(
             expected="scikit-image, for SSIM",
             found="that it is not installed",
-            remedy="Run `pip install 'magicpose[eval]'`.",
+            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
         ) from error
     return structural_similarity
 

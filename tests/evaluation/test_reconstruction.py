@@ -99,5 +99,16 @@ def test_the_published_l1_falls_with_the_size() -> None:
 
 def test_ssim_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.metrics", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'magicpose\[eval\]'"):
+    with pytest.raises(MissingDependencyError, match=r"eval extra: pip install -e '\.\[eval\]'"):
         reconstruction.check_dependencies()
+
+
+def test_an_opencv_that_cannot_be_loaded_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingDependencyError, match="opencv-python-headless"):
+        reconstruction.check_dependencies()
+    frames = np.zeros((16, 16, 3), np.uint8), np.zeros((20, 20, 3), np.uint8)
+    with pytest.raises(MissingDependencyError, match="opencv-python-headless"):
+        reconstruction.resized_like(*frames)
+    with pytest.raises(MissingDependencyError, match="opencv-python-headless"):
+        reconstruction.ssim_disco(frames[0], frames[0])
