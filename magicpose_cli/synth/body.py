@@ -150,7 +150,7 @@ def check_extra() -> None:
         raise MissingDependencyError(
             expected="the packages of the synth extra",
             found=f"no {' and no '.join(missing)}",
-            remedy="Install them: pip install 'magicpose[synth]'",
+            remedy="Install the synth extra: pip install -e '.[synth]' in magicpose's folder.",
         )
 
 

@@ -123,7 +123,7 @@ def test_numbers_out_of_range_are_named(tmp_path: Path, changes: dict[str, objec
 def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_module, "find_spec", lambda name: None)
     with pytest.raises(
-        MissingDependencyError, match=r"no anny and no numba.*pip install 'magicpose\[synth\]'"
+        MissingDependencyError, match=r"no anny and no numba.*synth extra: pip install -e '\.\[synth\]'"
     ):
         write_clips(plan(tmp_path))
     assert not list(tmp_path.iterdir())
