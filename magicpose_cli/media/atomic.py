@@ -85,7 +85,8 @@ def write_folder(
 
     Raises:
         OutputExistsError: `path` exists, is not an empty folder, and `overwrite` is False.
-        OptionError: `path` is a file, holds entries that are not ours, or cannot be written to.
+        OptionError: `path` is a file, the working folder or a parent of it (it would be moved away
+            under one's feet), holds entries that are not ours, or cannot be written to.
     """
     path = Path(path)
     check_folder_output(path, overwrite, is_ours)
@@ -117,6 +118,12 @@ def check_folder_output(
         raise OptionError(
             expected=f"a folder as the output {path}", found="a file", remedy="Choose another path."
         )
+    if _holds_working_folder(path):
+        raise OptionError(
+            expected="an output folder of its own",
+            found=f"{path}, which is the working folder or one that it lies in",
+            remedy="Name a new folder.",
+        )
     entries = sorted(path.iterdir())
     if not entries:
         return
@@ -128,6 +135,13 @@ def check_folder_output(
             found=f"{foreign[0]}" + (f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""),
             remedy="Choose another folder, or move these files away.",
         )
+
+
+def _holds_working_folder(path: Path) -> bool:
+    try:
+        return Path.cwd().is_relative_to(path.resolve())
+    except FileNotFoundError:  # somebody removed the working folder
+        return False
 
 
 def write_text(path: str | os.PathLike[str], text: str, overwrite: bool = True) -> None:

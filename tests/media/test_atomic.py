@@ -12,6 +12,7 @@ import pytest
 
 from magicpose_cli.errors import OptionError, OutputExistsError
 from magicpose_cli.media.atomic import write_file, write_folder, write_json, write_text
+from magicpose_cli.media.video import check_output
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -89,6 +90,25 @@ def test_a_folder_is_not_put_over_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     with pytest.raises(OptionError, match="found a file"), write_folder(tmp_path / "a", overwrite=True):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("out", [".", "./", "..", "../", "", "{here}", "{here}/", "../../"])
+def test_the_working_folder_and_its_parents_are_no_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    here = tmp_path / "project" / "empty"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match="an output folder of its own"):
+            check_output(out.format(here=here), overwrite)
+    assert os.listdir(tmp_path / "project") == ["empty"]
+
+
+def test_a_folder_in_the_working_folder_is_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames").mkdir()
+    assert check_output("frames") == check_output("./frames/") == check_output("new/") == "folder"
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif", "frames/"])
