@@ -27,6 +27,7 @@ ROOMS = [
     "cluster",
     "cli",
 ]
+DOORS = {"__init__", "__main__"}
 HEAVY = {
     "torch",
     "diffusers",
@@ -59,15 +60,28 @@ def _imported_rooms(path: Path) -> set[str]:
     return rooms & set(ROOMS)
 
 
+def _rooms_below(path: Path) -> set[str]:
+    """The rooms that a file may not import from."""
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room in DOORS:
+        return set()
+    assert room in ROOMS, f"{room} is no room of the house: give it a place in the list"
+    return set(ROOMS[ROOMS.index(room) + 1 :])
+
+
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
 )
 def test_a_room_imports_only_from_rooms_above(path):
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if room not in ROOMS:
-        return  # the package's own __init__ and __main__ are doors, not rooms
-    below = ROOMS[ROOMS.index(room) + 1 :]
-    assert not _imported_rooms(path) & set(below)
+    assert not _imported_rooms(path) & _rooms_below(path)
+
+
+def test_a_module_that_is_in_no_room_is_noticed():
+    for path in (PACKAGE / "helpers.py", PACKAGE / "helpers" / "__init__.py"):
+        with pytest.raises(AssertionError, match="helpers is no room"):
+            _rooms_below(path)
+    assert "cli" in _rooms_below(PACKAGE / "jobs" / "__init__.py")
+    assert not _rooms_below(PACKAGE / "__main__.py")
 
 
 def test_the_import_walk_sees_what_python_sees():
