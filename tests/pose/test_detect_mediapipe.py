@@ -110,6 +110,22 @@ with native_noise.filtered():
     assert done.stderr == "a real error\n"
 
 
+def lie_near(off_px: np.ndarray, points: np.ndarray, most_px: float) -> list[bool]:
+    """Whether each point (n 2) is within `most_px` of the drawing; outside of the picture none is."""
+    height_px, width_px = off_px.shape
+    return [
+        bool(0 <= x < width_px and 0 <= y < height_px and off_px[int(y), int(x)] <= most_px)
+        for x, y in points
+    ]
+
+
+def test_a_joint_outside_of_the_picture_is_off():
+    on_all = np.zeros((10, 20), np.float32)
+    points = np.array([[5, 5], [19.5, 9.5], [-0.5, 5], [-3, 5], [20, 5], [5, -2], [5, 10]])
+    assert lie_near(on_all, points, 1) == [True, True, False, False, False, False, False]
+    assert lie_near(on_all + 2, points, 1) == [False] * 7
+
+
 @pytest.mark.slow
 def test_joints_lie_on_the_skeleton_of_a_real_pair(detector, shared_media):
     """Against another detector's drawing of 250 frames, a third of each hidden by black bars."""
@@ -120,8 +136,7 @@ def test_joints_lie_on_the_skeleton_of_a_real_pair(detector, shared_media):
     for frame, drawn in zip(*videos, strict=True):
         body = detector.detect(frame).body
         off_px = cv2.distanceTransform((drawn.max(axis=2) <= 60).astype(np.uint8), cv2.DIST_L2, 5)
-        sure = body[body[:, 2] >= 0.7]
-        on_skeleton += [off_px[int(y), int(x)] <= 20 for x, y, _ in sure]
+        on_skeleton += lie_near(off_px, body[body[:, 2] >= 0.7, :2], 20)
         confident.append(body[:8, 2] >= 0.7)
     assert len(confident) == 250
     assert np.mean(on_skeleton) >= 0.97
