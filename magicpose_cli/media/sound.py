@@ -123,7 +123,7 @@ class SoundTrack:
         """Frames of samples with times counted from the origin; what lies outside is cut off."""
         import numpy as np
 
-        fifo, position = av.AudioFifo(), None
+        position: int | None = None
         for decoded in self._decoded():
             if position is None and decoded.pts is not None:
                 position = round((decoded.pts * Fraction(decoded.time_base) - origin_s) * rate_hz)
@@ -146,7 +146,6 @@ class SoundTrack:
                     )
                     yield kept
                 position += samples.shape[1]
-        del fifo
 
     def _decoded(self) -> Iterator[Any]:
         try:
