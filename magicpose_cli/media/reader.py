@@ -74,19 +74,13 @@ class FrameReader:
         # pictures have no times: they follow each other at the wanted rate
         self._source_fps = self.fps if self.info.kind in ("folder", "picture") else self.info.fps
         self._patience_s = JITTER / self.info.fps if self.info.variable_rate else Fraction(0)
-        self._start_s = Fraction(start_s).limit_denominator(1_000_000)
+        self._start_s = _exact(start_s)
         wanted = [max_frames] if max_frames is not None else []
         if duration_s is not None:
-            wanted.append(_count(Fraction(duration_s).limit_denominator(1_000_000), self.fps))
+            wanted.append(_count(_exact(duration_s), self.fps))
         if self.info.num_frames is not None:
             length_s = self.info.num_frames / self._source_fps
-            if self._start_s >= length_s:
-                raise OptionError(
-                    expected=f"a start before the end of {path} at {float(length_s):.2f} s",
-                    found=f"{start_s:g} s",
-                    remedy="Choose an earlier start.",
-                )
-            wanted.append(_count(length_s - self._start_s, self.fps))
+            wanted.append(_count_to_end(self._start_s, length_s, self.fps, str(path)))
         self._limit = min(wanted) if wanted else None
         self.expected_frames = self._limit if self.info.num_frames is not None else None
         if self.info.variable_rate and fps is None:
@@ -219,12 +213,56 @@ def as_rate(fps: Fraction | float | str) -> Fraction:
         exact = Fraction(0)
     if not 0 < exact <= 1000:
         raise OptionError(expected="a frame rate above 0 and up to 1000", found=str(fps), remedy="Try 25.")
+    held = exact.limit_denominator(100_000)  # what containers can hold
+    if held == 0:
+        raise OptionError(
+            expected="a frame rate of at least 1 frame in 100,000 s", found=str(fps), remedy="Try 25."
+        )
     if isinstance(fps, Fraction) or exact.denominator == 1 or "/" in str(fps):
-        return exact.limit_denominator(100_000)  # what containers can hold
+        return held
     for broadcast in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
         if abs(exact - broadcast) < Fraction(5, 1000):
             return broadcast
-    return exact.limit_denominator(100_000)
+    return held
+
+
+def chosen_frames(
+    num_frames: int, fps: Fraction, start_s: float = 0.0, duration_s: float | None = None, name: str = "it"
+) -> range:
+    """Which frames of a steady video a start and a duration choose: the numbers that `FrameReader` gives.
+
+    Args:
+        num_frames: how many the video has.
+        fps: its frames a second.
+        start_s: where to start, s after the first frame.
+        duration_s: how much to take; None takes all to the end.
+        name: what the video is called in errors.
+
+    Raises:
+        OptionError: a time that makes no sense, or a start after the end.
+    """
+    _check_options(None, start_s, duration_s, None)
+    begin_s = _exact(start_s)
+    count = _count_to_end(begin_s, num_frames / fps, fps, name)
+    if duration_s is not None:
+        count = min(count, _count(_exact(duration_s), fps))
+    first = int(begin_s * fps)  # the frame that is shown at that time
+    return range(first, first + count)
+
+
+def _exact(seconds: float) -> Fraction:
+    return Fraction(seconds).limit_denominator(1_000_000)
+
+
+def _count_to_end(start_s: Fraction, length_s: Fraction, fps: Fraction, name: str) -> int:
+    """Frames from a start to the end of what is called `name`."""
+    if start_s >= length_s:
+        raise OptionError(
+            expected=f"a start before the end of {name} at {float(length_s):.2f} s",
+            found=f"{float(start_s):g} s",
+            remedy="Choose an earlier --start.",
+        )
+    return _count(length_s - start_s, fps)
 
 
 def _count(span_s: Fraction, fps: Fraction) -> int:

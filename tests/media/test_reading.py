@@ -184,9 +184,10 @@ def test_rates() -> None:
     assert as_rate(29.97) == as_rate("29.97") == as_rate("30000/1001") == Fraction(30000, 1001)
     assert as_rate(12.5) == Fraction(25, 2)
     assert as_rate(Fraction(2997, 100)) == Fraction(2997, 100)
-    for wrong in ("fast", "1/0", "0", "1e9"):
+    for wrong in ("fast", "1/0", "0", "1e9", "0.000001", Fraction(1, 10**9)):
         with pytest.raises(OptionError, match="frame rate"):
             as_rate(wrong)
+    assert as_rate("0.00001") == Fraction(1, 100_000)
 
 
 def test_pixels_that_are_not_square(grey_video: Callable[..., Path]) -> None:
