@@ -18,7 +18,7 @@ from .. import console
 from ..errors import PoseError
 from ..media import atomic
 from ..media.files import natural_key
-from .sequence import POINT_COUNTS, FramePose, PoseSequence
+from .sequence import MOST_PX, POINT_COUNTS, FramePose, PoseSequence, check_size
 
 _KEYS = {
     "body": "pose_keypoints_2d",
@@ -90,7 +90,7 @@ def read(folder: Path, width_px: int | None, height_px: int | None, fps: Fractio
     if not files:
         raise PoseError(
             expected=f"OpenPose JSON files in {folder}",
-            found="none" if folder.is_dir() else "no such folder",
+            found="a single file" if folder.is_file() else "none" if folder.is_dir() else "no such folder",
             remedy="Give the folder that OpenPose wrote with --write_json.",
         )
     frames: list[FramePose] = []
@@ -106,6 +106,7 @@ def read(folder: Path, width_px: int | None, height_px: int | None, fps: Fractio
     if crowded:
         console.say(f"{crowded} of {len(files)} frames show several people; the largest is taken.")
     size = _size(folder, frames, canvases, width_px, height_px)
+    check_size(*size, "Write the files again with canvas_width and canvas_height.")
     if _normalised(frames):
         scale = np.array([*size, 1], np.float32)
         frames = [FramePose(*(part * scale for part in frame)) for frame in frames]
@@ -140,7 +141,9 @@ def _canvas(document: Any, path: Path) -> tuple[int, int] | None:
     if "canvas_width" not in entries or "canvas_height" not in entries:
         return None
     size = entries["canvas_width"], entries["canvas_height"]
-    if not all(isinstance(side, int | float) and 1 <= side < 2**31 for side in size):
+    if not all(
+        isinstance(side, int | float) and 1 <= side < 2**31 for side in size
+    ):  # check_size has the rest
         raise _foreign(path, f"a canvas of {size[0]!r} x {size[1]!r}")
     return int(size[0]), int(size[1])
 
@@ -164,7 +167,7 @@ def _points(numbers: Any, part: str, path: Path) -> np.ndarray:
         points = points[list(_BODY_25_TO_18)]
     if len(points) != count:
         raise _foreign(path, f"{len(points)} points in {_KEYS[part]}, not {count}")
-    if not np.isfinite(points).all() or np.abs(points[:, :2]).max() > 1e6:
+    if not np.isfinite(points).all() or np.abs(points[:, :2]).max() > MOST_PX:
         raise _foreign(path, f"numbers in {_KEYS[part]} that are no positions")
     points = points.astype(np.float32)
     points[:, 2] = points[:, 2].clip(0, 1)  # OpenPose's heat maps overshoot 1 a little

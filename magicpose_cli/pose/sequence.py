@@ -17,12 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import PoseError
+from ..errors import OptionError, PoseError
 from ..media import atomic
+from ..media.video import as_rate
 
 FORMAT_VERSION = 1
 POINT_COUNTS = {"body": 18, "left_hand": 21, "right_hand": 21, "face": 70}
 """How many points each part of a pose has."""
+MOST_PX = 1_000_000
+"""No coordinate lies farther from the picture's corner: beyond it, arithmetic in px breaks."""
+MOST_SIDE_PX, MOST_ASPECT = 16_384, 50
+"""Largest side of the picture, and of how many times the other one."""
 
 BODY_NAMES = (
     "nose", "neck",
@@ -67,8 +72,8 @@ class PoseSequence:
         source_sha256: its SHA-256 in hex, or "".
 
     Raises:
-        PoseError: an array of the wrong shape, a number that is not finite, a confidence outside 0..1, or a
-            size or rate that is not positive.
+        PoseError: an array of the wrong shape, a number that is not finite, a coordinate beyond `MOST_PX`, a
+            confidence outside 0..1, or a size or rate that no video has.
     """
 
     body: np.ndarray
@@ -85,12 +90,13 @@ class PoseSequence:
         length = len(np.atleast_1d(self.body))
         for part, count in POINT_COUNTS.items():
             object.__setattr__(self, part, _checked_part(getattr(self, part), part, (length, count, 3)))
-        if self.width_px < 1 or self.height_px < 1:
-            raise _malformed("a picture size of at least 1x1 px", f"{self.width_px}x{self.height_px}")
+        check_size(self.width_px, self.height_px, "Run extract-pose again on the video.")
         object.__setattr__(self, "width_px", int(self.width_px))
         object.__setattr__(self, "height_px", int(self.height_px))
-        if self.fps <= 0:
-            raise _malformed("a positive frame rate", str(self.fps))
+        try:
+            as_rate(self.fps)
+        except OptionError as error:
+            raise _malformed(error.expected, error.found) from error
         object.__setattr__(self, "fps", Fraction(self.fps))
 
     @classmethod
@@ -181,7 +187,7 @@ class PoseSequence:
             path: a .npz file.
 
         Raises:
-            PoseError: it is absent, no pose file, of another version, or damaged.
+            PoseError: it is absent, no pose file, of another version, damaged, or without frames.
         """
         arrays = _read_arrays(Path(path))
         try:
@@ -195,7 +201,7 @@ class PoseSequence:
             width_px, height_px = (int(number) for number in arrays["size_px"])
             numerator, denominator = (int(number) for number in arrays["fps"])
             source_name, source_sha256 = (str(text) for text in arrays["source"])
-            return cls(
+            sequence = cls(
                 **{part: arrays[part] for part in POINT_COUNTS},
                 width_px=width_px,
                 height_px=height_px,
@@ -207,6 +213,9 @@ class PoseSequence:
             raise _unreadable(path, f"no entry {error}") from error
         except (TypeError, ValueError, ZeroDivisionError) as error:
             raise _unreadable(path, str(error)) from error
+        if not len(sequence):
+            raise _unreadable(path, "no frames in it")
+        return sequence
 
     def to_openpose_json(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write one OpenPose JSON file a frame into a folder of their own; see `openpose_json.write`."""
@@ -228,6 +237,17 @@ class PoseSequence:
         return openpose_json.read(Path(folder), width_px, height_px, Fraction(fps))
 
 
+def check_size(width_px: float, height_px: float, remedy: str) -> None:
+    """Raise a PoseError with this remedy if no picture that poses belong to has such a size."""
+    short_px, long_px = sorted((width_px, height_px))
+    if not (short_px >= 1 and long_px <= MOST_SIDE_PX and long_px <= MOST_ASPECT * short_px):
+        raise PoseError(
+            expected=f"a picture size of at least 1x1 px, at most {MOST_SIDE_PX} px a side and {MOST_ASPECT}:1",
+            found=f"{width_px}x{height_px}",
+            remedy=remedy,
+        )
+
+
 def _checked_part(values: np.ndarray, part: str, shape: tuple[int, int, int]) -> np.ndarray:
     """Float32, of the right shape, finite, confidences in 0..1, missing points zeroed, read-only."""
     array = np.asarray(values)
@@ -243,6 +263,9 @@ def _checked_part(values: np.ndarray, part: str, shape: tuple[int, int, int]) ->
             f"confidences from 0 to 1 in {part}", f"{float(confidence.min())} to {float(confidence.max())}"
         )
     array[confidence == 0] = 0
+    if array.size and np.abs(array[..., :2]).max() > MOST_PX:
+        farthest = float(np.abs(array[..., :2]).max())
+        raise _malformed(f"coordinates in {part} of at most {MOST_PX} px", f"{farthest:g}")
     array.setflags(write=False)
     return array
 

@@ -132,6 +132,24 @@ def test_folders_without_such_files_are_refused(tmp_path):
         PoseSequence.from_openpose_json(write(tmp_path / "j", *two_sizes))
 
 
+def test_a_single_file_is_told_to_be_one(tmp_path):
+    (file,) = write(tmp_path / "j", {"people": [person()]}).iterdir()
+    with pytest.raises(PoseError, match=r"found a single file\. Give the folder"):
+        PoseSequence.from_openpose_json(file)
+
+
+@pytest.mark.parametrize(("width_px", "height_px"), [(16_385, 16_385), (1000, 19), (10**9, 10**9)])
+def test_a_canvas_that_no_picture_has_is_refused(tmp_path, width_px, height_px):
+    document = {"people": [person()], "canvas_width": width_px, "canvas_height": height_px}
+    with pytest.raises(
+        PoseError, match=f"16384 px a side and 50:1, found {width_px}x{height_px}.*canvas_width"
+    ):
+        PoseSequence.from_openpose_json(write(tmp_path / "j", document))
+    far = {"people": [{"pose_keypoints_2d": [1e6, 10.0, 1.0] * 18}]}
+    with pytest.raises(PoseError, match="50:1"):
+        PoseSequence.from_openpose_json(write(tmp_path / "guessed", far))
+
+
 def test_a_folder_of_such_files_is_told_from_others(tmp_path):
     assert is_openpose_folder(write(tmp_path / "a", {"people": []}))
     assert not is_openpose_folder(write(tmp_path / "b", {"images": []}))

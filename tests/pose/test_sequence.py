@@ -23,7 +23,7 @@ def blank(length: int = 2, **changes) -> dict:
 
 @st.composite
 def sequences(draw):
-    length = draw(st.integers(0, 4))
+    length = draw(st.integers(1, 4))
     parts = {}
     for part, count in POINT_COUNTS.items():
         shape = (length, count)
@@ -32,8 +32,8 @@ def sequences(draw):
         parts[part] = np.concatenate([xy, confidence], axis=2)
     return PoseSequence(
         **parts,
-        width_px=draw(st.integers(1, 8000)),
-        height_px=draw(st.integers(1, 8000)),
+        width_px=draw(st.integers(160, 8000)),
+        height_px=draw(st.integers(160, 8000)),
         fps=draw(st.fractions(Fraction(1, 100), 240, max_denominator=1001)),
         source_name=draw(
             st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -98,8 +98,14 @@ def test_a_sequence_cannot_be_changed_in_place():
         ({"right_hand": np.full((2, 21, 3), 1e300)}, "finite numbers in right_hand"),
         ({"body": np.full((2, 18, 3), 2.0)}, "confidences from 0 to 1 in body, found 2.0"),
         ({"body": np.full((2, 18, 3), "a")}, "body as numbers"),
-        ({"width_px": 0}, "at least 1x1 px, found 0x200"),
-        ({"fps": Fraction(0)}, "positive frame rate, found 0"),
+        ({"width_px": 0}, "at least 1x1 px, .*found 0x200"),
+        ({"width_px": 16_385, "height_px": 16_385}, "at most 16384 px a side and 50:1, found 16385x16385"),
+        ({"width_px": 4, "height_px": 201}, "50:1, found 4x201"),
+        ({"body": np.tile([1e6 + 1, 0, 1], (2, 18, 1))}, "coordinates in body of at most 1000000 px"),
+        ({"face": np.tile([0, -2e6, 1], (2, 70, 1))}, "coordinates in face .*found 2e"),
+        ({"fps": Fraction(0)}, "frame rate above 0 and up to 1000, found 0"),
+        ({"fps": Fraction(1001)}, "frame rate above 0 and up to 1000, found 1001"),
+        ({"fps": Fraction(1, 10**9)}, "frame rate of at least 1 frame in 100,000 s, found 1/1000000000"),
     ],
 )
 def test_what_is_no_pose_is_refused(changes, message):
@@ -135,6 +141,12 @@ def test_files_that_are_no_pose_files_are_refused(tmp_path):
         np.savez(tmp_path / name, **changed)
         with pytest.raises(PoseError, match=message):
             PoseSequence.load(tmp_path / name)
+
+
+def test_a_file_without_frames_is_refused(tmp_path):
+    PoseSequence(**blank(0)).save(tmp_path / "none.npz")
+    with pytest.raises(PoseError, match="no frames in it"):
+        PoseSequence.load(tmp_path / "none.npz")
 
 
 def test_a_file_of_a_single_array_is_refused(tmp_path):
