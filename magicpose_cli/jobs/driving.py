@@ -3,10 +3,12 @@ brought to one thing, pose maps at the model's size."""
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +18,10 @@ from .. import console
 from ..errors import OptionError, PoseError
 from ..media.files import sha256_of
 from ..media.pictures import Placement
-from ..media.video import FrameReader
+from ..media.video import FrameReader, chosen_frames
 from ..pose.detect import Detector, detect_sequence
 from ..pose.draw import pose_map
-from ..pose.maps import looks_like_pose_maps
+from ..pose.maps import is_plain, looks_like_pose_maps
 from ..pose.openpose_json import is_openpose_folder
 from ..pose.sequence import PoseSequence
 
@@ -31,6 +33,8 @@ _NAMES = {
     "pose-maps": "pose maps: they are used as they are",
     "openpose-json": "OpenPose JSON files",
 }
+_LOOKED_AT, _LOOKED_AT_S, _LOOKED_AT_MOST = 8, 4, 240
+"""Frames that tell a video from pose maps, spread over so many seconds, or over so many frames at most."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +50,14 @@ class Cut:
     duration_s: float | None = None
 
     def of(self, sequence: PoseSequence) -> PoseSequence:
-        """Cut a pose sequence.
+        """Cut a pose sequence: the poses of those frames that a cut of the video itself would give.
 
         Raises:
-            OptionError: the start lies beyond its end.
+            OptionError: a time that makes no sense, or a start beyond its end.
         """
-        first = round(self.start_s * sequence.fps)
-        last = (
-            len(sequence)
-            if self.duration_s is None
-            else first + max(1, round(self.duration_s * sequence.fps))
-        )
-        if first >= len(sequence):
-            raise OptionError(
-                expected=f"a start within {float(len(sequence) / sequence.fps):.2f} s",
-                found=f"{self.start_s} s",
-                remedy="Choose an earlier --start.",
-            )
-        frames = [sequence[i] for i in range(first, min(last, len(sequence)))]
+        name = sequence.source_name or "the poses"
+        chosen = chosen_frames(len(sequence), sequence.fps, self.start_s, self.duration_s, name)
+        frames = [sequence[i] for i in chosen]
         return PoseSequence.from_frames(
             frames, sequence.width_px, sequence.height_px, sequence.fps, *sequence.source
         )
@@ -81,16 +75,27 @@ class CompressedMaps:
         self._draw, self._kept = draw, [b""] * count
         self._shape: tuple[int, ...] = ()
 
+    @classmethod
+    def drawn(cls, maps: Iterable[np.ndarray]) -> CompressedMaps:
+        """Maps that are there already, uint8 ``(H W 3)``: taken once, front to back."""
+        taken = cls(0, lambda _: np.zeros(0, np.uint8))
+        for picture in maps:
+            taken._kept.append(taken._compressed(picture))
+        return taken
+
     def __len__(self) -> int:
         return len(self._kept)
 
     def __getitem__(self, index: int) -> np.ndarray:
         if not self._kept[index]:
             drawn = self._draw(index)
-            self._shape = drawn.shape
-            self._kept[index] = zlib.compress(drawn.tobytes(), 1)
+            self._kept[index] = self._compressed(drawn)
             return drawn
         return np.frombuffer(zlib.decompress(self._kept[index]), np.uint8).reshape(self._shape)
+
+    def _compressed(self, picture: np.ndarray) -> bytes:
+        self._shape = picture.shape
+        return zlib.compress(picture.tobytes(), 1)
 
 
 class Driving:
@@ -106,6 +111,7 @@ class Driving:
         fps: exact frame rate.
         size_px: (width, height) of its pictures.
         sequence: its poses, once `find_poses` was called; None for pose maps.
+        empty_frames: how many of its frames show nobody, once `find_poses` and `maps` were called.
 
     Raises:
         InputError: it cannot be read, or is not what it was said to be.
@@ -114,6 +120,7 @@ class Driving:
     def __init__(self, path: Path, kind: str = "auto", cut: Cut | None = None) -> None:
         self.path, self.cut = path, cut or Cut()
         self.sequence: PoseSequence | None = None
+        self.empty_frames = 0
         self._reader: FrameReader | None = None
         self.kind: Kind
         if kind not in KINDS:
@@ -124,7 +131,7 @@ class Driving:
             )
         if path.suffix.lower() == ".npz" and kind == "auto":
             self.kind, self.sequence = "npz", self.cut.of(PoseSequence.load(path))
-        elif kind == "openpose-json" or (kind == "auto" and is_openpose_folder(path)):
+        elif kind == "openpose-json" or (kind == "auto" and _is_openpose(path)):
             self.kind, self.sequence = "openpose-json", self.cut.of(PoseSequence.from_openpose_json(path))
         else:
             self._reader = FrameReader(path, None, self.cut.start_s, self.cut.duration_s)
@@ -147,8 +154,12 @@ class Driving:
         return self._reader is not None and self._reader.info.has_audio
 
     def _shows_pose_maps(self) -> bool:
+        """Looks at frames of the first seconds: the very first are often black."""
+        most = min(math.ceil(_LOOKED_AT_S * self.fps), _LOOKED_AT_MOST)
         # at the stated rate, so that a variable one is not announced twice
-        return looks_like_pose_maps(FrameReader(self.path, self.fps, self.cut.start_s, max_frames=5))
+        reader = FrameReader(self.path, self.fps, self.cut.start_s, self.cut.duration_s, most)
+        step = math.ceil((reader.expected_frames or most) / _LOOKED_AT)
+        return looks_like_pose_maps(islice(reader, 0, None, step))
 
     @property
     def _poses(self) -> PoseSequence:
@@ -165,32 +176,45 @@ class Driving:
         if self.kind == "video" and self._reader is not None:
             self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
         if self.sequence is not None:
-            found, frames = self.sequence.counts()["body"], len(self.sequence)
-            if not found:
-                raise PoseError(
-                    expected=f"a person in {self.path.name}",
-                    found=f"nobody in any of {frames} frames",
-                    remedy="Give another driving.",
-                )
-            if found < frames:
-                console.warn(f"{frames - found} of {frames} frames show nobody: their pose maps are empty.")
+            frames = len(self.sequence)
+            self._count_empty(frames - self.sequence.counts()["body"], frames)
+
+    def _count_empty(self, empty: int, frames: int) -> None:
+        self.empty_frames = empty
+        if empty == frames:
+            raise PoseError(
+                expected=f"a person in {self.path.name}",
+                found=f"nobody in any of {frames} frames",
+                remedy="Give another driving.",
+            )
+        if empty:
+            console.warn(f"{empty} of {frames} frames show nobody: their pose maps are empty.")
 
     def maps(self, placement: Placement) -> CompressedMaps:
-        """The pose maps, placed for the model."""
+        """The pose maps, placed for the model; pictures are read here, once.
+
+        Raises:
+            PoseError: pictures that are all of one colour, so maps of nobody.
+            VideoError: pictures that cannot be read to the end.
+        """
         if self.kind == "pose-maps" and self._reader is not None:
-            return _placed(self._reader, placement)
+            plain: list[bool] = []
+            maps = CompressedMaps.drawn(_placed(self._reader, placement, plain))
+            self._count_empty(sum(plain), len(plain))
+            return maps
         poses = self._poses
         return CompressedMaps(
             len(poses), lambda i: pose_map(poses[i], poses.width_px, poses.height_px, placement)
         )
 
 
-def _placed(pictures: Iterable[np.ndarray], placement: Placement) -> CompressedMaps:
-    """Read pose maps once, front to back, and keep them placed."""
-    kept: list[bytes] = []
-    shape = (placement.height_px, placement.width_px, 3)
+def _is_openpose(path: Path) -> bool:
+    """Also of a single file, so that it is told to be one."""
+    return is_openpose_folder(path) or path.suffix.lower() == ".json"
+
+
+def _placed(pictures: Iterable[np.ndarray], placement: Placement, plain: list[bool]) -> Iterator[np.ndarray]:
+    """Place pose maps, and note of each whether it shows nobody."""
     for picture in pictures:
-        kept.append(zlib.compress(placement.apply(picture).tobytes(), 1))
-    return CompressedMaps(
-        len(kept), lambda i: np.frombuffer(zlib.decompress(kept[i]), np.uint8).reshape(shape)
-    )
+        plain.append(is_plain(picture))
+        yield placement.apply(picture)

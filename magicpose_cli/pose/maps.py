@@ -11,6 +11,8 @@ _PLAIN_TOLERANCE = 24
 """Levels that a compressed background strays."""
 _PLAIN_SHARE = 0.9
 """Of the pictures at hand, pose maps have 0.95 to 0.98 background of one colour, photos at most 0.81."""
+_DRAWN_SHARE = 1e-4
+"""With less than this of other colours a picture is plain."""
 _GREY_TOLERANCE = 24
 _SATURATED = 50
 _SATURATED_SHARE = 0.1  # of a head alone, most is the white face
@@ -37,15 +39,27 @@ def looks_like_pose_maps(pictures: np.ndarray | Iterable[np.ndarray]) -> bool:
     return sum(votes) * 2 > len(votes)
 
 
-def _vote(picture: np.ndarray) -> bool | None:
-    """Whether one picture looks like a pose map; None for a plain one."""
+def is_plain(picture: np.ndarray) -> bool:
+    """Whether a picture, uint8 (H W 3), is of one colour: as a pose map, one of nobody."""
+    _, drawn, count = _background(picture)
+    return len(drawn) < _DRAWN_SHARE * count
+
+
+def _background(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Its colour (3,), the pixels of other colours int16 (n 3), and how many pixels were looked at."""
     step = max(1, min(picture.shape[:2]) // _SIDE_PX)
     pixels = picture[::step, ::step].reshape(-1, 3).astype(np.int16)
     background = np.median(pixels, axis=0)
     drawn = pixels[np.abs(pixels - background).max(axis=1) > _PLAIN_TOLERANCE]
-    if len(drawn) < 1e-4 * len(pixels):
+    return background, drawn, len(pixels)
+
+
+def _vote(picture: np.ndarray) -> bool | None:
+    """Whether one picture looks like a pose map; None for a plain one."""
+    background, drawn, count = _background(picture)
+    if len(drawn) < _DRAWN_SHARE * count:
         return None
-    if len(drawn) > (1 - _PLAIN_SHARE) * len(pixels) or np.ptp(background) > _GREY_TOLERANCE:
+    if len(drawn) > (1 - _PLAIN_SHARE) * count or np.ptp(background) > _GREY_TOLERANCE:
         return False
     saturated = drawn[np.ptp(drawn, axis=1) >= _SATURATED]
     if len(saturated) < _SATURATED_SHARE * len(drawn):
