@@ -35,8 +35,8 @@ class SamplingBlock(_Strict):
     """Size the model was trained at."""
     aspect: Literal["square", "reference"] = "reference"
     """What ``--size auto`` keeps: the trained square, or its area in the reference's aspect."""
-    knows: str = "photographs of people"
-    """What the model was trained on, for messages."""
+    knows: str | None = None
+    """What the model is limited to, for messages; None for any person."""
 
 
 class UNetShape(_Strict):

@@ -19,16 +19,35 @@ class _Group(TyperGroup):
     """Turns errors into one message and an exit code; `--debug` lets the traceback through."""
 
     def invoke(self, ctx: Any) -> Any:
+        debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
         except MagicPoseError as error:
-            if ctx.params.get("debug"):
+            if debug:
                 raise
             console.fail(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             console.fail("Interrupted.")
             raise typer.Exit(130) from None
+        except Exception as error:
+            # Typer's own ways out, and its usage messages
+            if debug or isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "format_message"):
+                raise
+            console.fail(_in_one_line(error))
+            raise typer.Exit(1) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """What to tell of an error that nobody foresaw."""
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(
+        error, MemoryError
+    ):  # torch's, not imported here
+        return "The memory did not suffice. Choose a smaller --size or --window, or --device cpu."
+    first = (str(error).splitlines() or [""])[0]
+    return (
+        f"{type(error).__name__}: {first}. This is a fault of magicpose: magicpose --debug ... shows where."
+    )
 
 
 app = typer.Typer(

@@ -11,45 +11,79 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from diffusers.utils import logging
+from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from ..errors import ModelError
 from ..recipe import Recipe, SamplingBlock, read_block
 from .motion import silence
-from .pipeline import MagicPosePipeline
+from .pipeline import PROMPT_EMBEDS, MagicPosePipeline
 
-PARTS = ("vae", "unet", "appearance_unet", "pose_controlnet", "scheduler")
+PARTS = {
+    "vae": "AutoencoderKL",
+    "unet": "UNet2DConditionModel",
+    "appearance_unet": "UNet2DConditionModel",
+    "pose_controlnet": "ControlNetModel",
+    "motion_adapter": "MotionAdapter",
+    "scheduler": "DDIMScheduler",
+}
+"""Folder of each part and its diffusers class; only the motion adapter may be absent."""
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
     """See that a model's folder is whole, without loading it.
 
+    Only the library's own classes are let through: a folder can name code of its own, which is never run.
+
     Returns:
         What is in its ``model_index.json``.
 
     Raises:
-        ModelError: something is missing or unreadable; names it.
+        ModelError: something is missing, damaged or of a foreign class; names it.
     """
-    remedy = "Install the model again, or give the path of a complete folder in diffusers layout."
-    try:
-        index = json.loads((folder / "model_index.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(expected=f"a model in {folder}", found=str(error), remedy=remedy) from None
-    named = [part for part in PARTS if part not in index]
-    if named:
-        raise ModelError(
-            expected=f"a MagicPose model in {folder}", found=f"no {', '.join(named)} in it", remedy=remedy
-        )
-    parts = [part for part in PARTS if part != "scheduler"]
-    if index.get("motion_adapter", [None])[0]:
-        parts.append("motion_adapter")
-    missing = [part for part in parts if not any((folder / part).glob("*.safetensors"))]
-    if missing:
-        raise ModelError(
-            expected=f"weights of each network in {folder}",
-            found=f"no safetensors for {', '.join(missing)}",
-            remedy=remedy,
-        )
+    index = _read_json(folder / "model_index.json", folder)
+    for part, class_name in PARTS.items():
+        named = index.get(part)
+        if part == "motion_adapter" and named in (None, [None, None]):
+            continue
+        if named != ["diffusers", class_name]:
+            found = "none" if named is None else str(named)
+            raise _unfit(f"a {part} of diffusers' class {class_name} in {folder}", found)
+        if part == "scheduler":
+            _read_json(folder / part / "scheduler_config.json", folder)
+            continue
+        _read_json(folder / part / "config.json", folder)
+        weights = sorted((folder / part).glob("*.safetensors"))
+        if not weights:
+            raise _unfit(f"weights of each network in {folder}", f"no safetensors for {part}")
+        for file in weights:
+            _check_header(file)
+    _check_header(folder / PROMPT_EMBEDS)
     return index
+
+
+def _read_json(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _unfit(f"a whole model in {folder}", f"{path.relative_to(folder)}: {error}") from None
+    if not isinstance(value, dict):
+        raise _unfit(f"a whole model in {folder}", f"no settings in {path.relative_to(folder)}")
+    return value
+
+
+def _check_header(path: Path) -> None:
+    """Open a safetensors file, which checks its header against its length."""
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise _unfit(f"weights in {path}", f"a file that cannot be used ({error})") from None
+
+
+def _unfit(expected: str, found: str) -> ModelError:
+    remedy = "Install the model again, or give the path of a complete folder in diffusers layout."
+    return ModelError(expected=expected, found=found, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -75,12 +109,12 @@ def read_facts(folder: Path) -> ModelFacts:
         RecipeError: its sampling block has a wrong entry.
     """
     index = check_folder(folder)
-    vae, unet = (json.loads((folder / part / "config.json").read_text()) for part in ("vae", "unet"))
+    vae, unet = (_read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
     halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
     return ModelFacts(
         read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
         math.isqrt(vae["in_channels"] // 3) * 2**halvings,
-        bool(index.get("motion_adapter", [None])[0]),
+        (index.get("motion_adapter") or [None])[0] is not None,
     )
 
 
@@ -88,11 +122,14 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> MagicP
     """Load a model's folder for sampling; nothing is looked up on a hub.
 
     Raises:
-        ModelError: the folder is not whole.
+        ModelError: the folder is not whole, or its weights do not fit its settings.
     """
     check_folder(folder)
     logging.disable_progress_bar()  # the libraries' own bars would run through ours
-    pipeline = MagicPosePipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    try:
+        pipeline = MagicPosePipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
+        raise _unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
     pipeline.to(device)
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
@@ -139,6 +176,7 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
     pose_controlnet = ControlNetModel.from_unet(
         unet, conditioning_embedding_out_channels=shape.pose_embedding_channels
     )
+    wake_pose_embedding(pose_controlnet, factor)
     pipeline = MagicPosePipeline(
         vae=vae,
         unet=unet,
@@ -151,6 +189,34 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
     # no text encoder made this one: a constant that the networks' cross-attention learns to use
     pipeline.prompt_embeds = torch.ones(1, 1, shape.cross_attention_dim)
     return pipeline
+
+
+@torch.no_grad()
+def wake_pose_embedding(pose_controlnet: ControlNetModel, factor: int) -> None:
+    """Give a fresh ControlNet's conditioning embedding weights through which thin strokes can be seen.
+
+    Default weights shrink the strokes of a pose map to about 1e-3 in ten layers, and the last layer starts at zero:
+    SD's ControlNet has the steps to grow out of that, a small model trained from nothing had not after 1,000.
+    The strokes are brought to the strength of unit latents behind the first convolution.
+
+    Args:
+        pose_controlnet: its ``controlnet_cond_embedding`` is drawn anew, from torch's current random state.
+        factor: pixels to one latent cell along each side.
+    """
+    embedding = pose_controlnet.controlnet_cond_embedding
+    for module in embedding.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    side = 8 * factor
+    strokes = torch.zeros(1, 3, side, side)
+    for channel in range(3):  # about as sparse as a skeleton
+        middle, width = side // 4 * (channel + 1), side // 40 + 1
+        strokes[:, channel, :, middle : middle + width] = 1
+    latents = torch.randn(1, pose_controlnet.conv_in.in_channels, 8, 8)
+    strength = pose_controlnet.conv_in(latents).std() / embedding(strokes).std()
+    embedding.conv_out.weight.mul_(strength)
 
 
 def new_motion_adapter(recipe: Recipe) -> MotionAdapter:

@@ -32,17 +32,13 @@ def with_motion(unet: UNet2DConditionModel, motion_adapter: MotionAdapter) -> UN
     """
     with init_empty_weights(include_buffers=False):
         model = UNetMotionModel.from_unet2d(unet, motion_adapter, load_weights=False)
-    shared = {**unet.state_dict(keep_vars=True), **_adapter_state(motion_adapter)}
+    # the adapter's blocks carry the names that the motion model gives them
+    shared = {**unet.state_dict(keep_vars=True), **motion_adapter.state_dict(keep_vars=True)}
     model.load_state_dict(shared, strict=True, assign=True)
     for name, module in list(model.named_modules()):
         if name.endswith("norm") and isinstance(module, nn.GroupNorm) and ".motion_modules." in name:
             _use_per_frame_norm(model, name, module)
     return model.train(unet.training)
-
-
-def _adapter_state(motion_adapter: MotionAdapter) -> dict[str, Tensor]:
-    # the adapter's blocks carry the names that the motion model gives them
-    return dict(motion_adapter.state_dict(keep_vars=True))
 
 
 def _use_per_frame_norm(model: nn.Module, name: str, norm: nn.GroupNorm) -> None:

@@ -22,6 +22,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from ..errors import MagicPoseError
+from ..media.pictures import Placement
+from ..pose.draw import pose_map
+from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, read_block
 from .bank import Bank, join_references
 from .network import MagicPoseNetwork
@@ -39,6 +43,20 @@ class PoseMaps(Protocol):
     def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
+class DrawnMaps:
+    """A pose sequence as `PoseMaps`: each map is drawn when asked for, centre-cropped to the model's size."""
+
+    def __init__(self, poses: PoseSequence, width_px: int, height_px: int) -> None:
+        self._poses = poses
+        self._placement = Placement.crop(poses.width_px, poses.height_px, width_px, height_px)
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return pose_map(self._poses[index], self._poses.width_px, self._poses.height_px, self._placement)
+
+
 class MagicPosePipeline(DiffusionPipeline):
     """MagicPose: a person's picture and somebody's poses to frames of the person in those poses.
 
@@ -52,7 +70,6 @@ class MagicPosePipeline(DiffusionPipeline):
         sampling: defaults for sampling, the fields of `SamplingBlock`.
     """
 
-    model_cpu_offload_seq = "appearance_unet->pose_controlnet->unet->vae"
     _optional_components = ["motion_adapter"]  # noqa: RUF012 - diffusers' own name and type
 
     def __init__(
@@ -100,6 +117,8 @@ class MagicPosePipeline(DiffusionPipeline):
         """Move all networks; the motion module's position table too, which only the joined network holds."""
         super().to(*args, **kwargs)
         self.network.to(self.unet.device, self.unet.dtype)
+        if self.vae.config.force_upcast and self.vae.dtype == torch.float16:
+            self.vae.to(torch.float32)  # SD's VAE overflows in fp16
         return self
 
     # sizes
@@ -122,11 +141,22 @@ class MagicPosePipeline(DiffusionPipeline):
         pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
         pixels = pixels.to(self.vae.device, self.vae.dtype) / 127.5 - 1
         folded = functional.pixel_unshuffle(pixels, fold_of(self.vae))
-        return self.vae.encode(folded).latent_dist.mode() * self.vae.config.scaling_factor
+        latents = self.vae.encode(folded).latent_dist.mode() * self.vae.config.scaling_factor
+        return latents.to(self.unet.dtype)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
-        """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``, frame by frame."""
+        """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``, frame by frame.
+
+        Raises:
+            MagicPoseError: latents that are not numbers, as an overflow in half precision leaves them.
+        """
+        if not bool(torch.isfinite(latents).all()):
+            raise MagicPoseError(
+                expected="latents that are numbers",
+                found="infinities or NaN",
+                remedy="Use --dtype bf16 or fp32.",
+            )
         frames = []
         for latent in latents:  # one at a time: a frame's pixels must not depend on its neighbours in a batch
             scaled = latent[None].to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
@@ -207,10 +237,10 @@ class MagicPosePipeline(DiffusionPipeline):
         clip = latents.to(text)[None]
         step = torch.tensor([timestep], device=clip.device)
         maps = None if pose_maps is None else pose_maps.to(text)[None]
-        conditional = self.network(clip, step, text, bank, maps)[0] if scale != 0 else None
+        conditional = self.network(clip, step, text, bank, maps)[0].float() if scale != 0 else None
         if scale == 1 and conditional is not None:
             return conditional
-        unconditional = self.network(clip, step, text)[0]
+        unconditional = self.network(clip, step, text)[0].float()
         if conditional is None:
             return unconditional
         return unconditional + scale * (conditional - unconditional)  # paper 5.2, Image-CFG
@@ -277,7 +307,7 @@ class MagicPosePipeline(DiffusionPipeline):
     def sample(
         self,
         reference: np.ndarray,
-        poses: PoseMaps,
+        poses: PoseSequence | PoseMaps,
         *,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
@@ -299,6 +329,8 @@ class MagicPosePipeline(DiffusionPipeline):
             raise ValueError(
                 f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
             )
+        if isinstance(poses, PoseSequence):
+            poses = DrawnMaps(poses, width, height)
         reference_latent = self.encode(reference[None])
         shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
         return self.denoise(
@@ -317,7 +349,7 @@ class MagicPosePipeline(DiffusionPipeline):
     def __call__(
         self,
         reference: np.ndarray,
-        poses: PoseMaps,
+        poses: PoseSequence | PoseMaps,
         *,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
@@ -330,7 +362,8 @@ class MagicPosePipeline(DiffusionPipeline):
 
         Args:
             reference: uint8 ``(H W 3)``, sides multiples of `size_multiple_px`.
-            poses: pose maps, uint8 ``(f H W 3)`` of the same size, all at hand or made when asked for.
+            poses: a pose sequence, or pose maps, uint8 ``(f H W 3)`` of the reference's size, all at hand or made
+                when asked for.
             num_inference_steps: None is the model's own.
             guidance_scale: None is the model's own.
             seed: of the noise and of the windows' offsets.

@@ -40,6 +40,8 @@ def circular_windows(num_frames: int, window: int = 16, overlap: int = 4, offset
     (docs of the reference: starts < offset + F - 3; 3 is overlap - 1).
     """
     _check(num_frames, window, overlap)
+    if num_frames < overlap:
+        raise ValueError(f"the reference's windows need at least {overlap} frames, not {num_frames}")
     stride = window - overlap
     starts = range(offset, offset + num_frames - overlap + 1, stride)
     return [[frame % num_frames for frame in range(start, start + window)] for start in starts]

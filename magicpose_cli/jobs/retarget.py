@@ -6,35 +6,36 @@ driving ──> PoseSequence ──> pose maps ──────────┴
 
 from __future__ import annotations
 
-import platform
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__, console
+from .. import console
 from ..errors import OptionError
-from ..media.atomic import refuse_existing, write_json
+from ..media.atomic import write_file, write_json
 from ..media.compare import side_by_side
-from ..media.files import sha256_of
-from ..media.pictures import load_picture
+from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
 from ..media.video import check_output, open_writer
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
-from ..weights import EMBEDDED_MODEL, find_model, installed_models
-from .driving import Cut, Driving
+from ..weights import find_model
+from .driving import CompressedMaps, Cut, Driving
 from .fit import choose_size, edge_colour, place, say_what_is_cut
+from .outputs import Outputs
+from .report import describe, hash_inputs
 
 if TYPE_CHECKING:
+    import torch
+
+    from ..diffusion.folder import ModelFacts
     from ..diffusion.pipeline import MagicPosePipeline
-    from ..media.pictures import Placement
-    from ..recipe import SamplingBlock
 
 
 @dataclass(frozen=True)
@@ -79,39 +80,6 @@ class RetargetOptions:
     force: bool = False
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Where a run writes.
-
-    Attributes:
-        frames: the result: `.mp4`, `.gif` or a folder.
-        report: what the run was.
-        compare: side by side, or None.
-    """
-
-    frames: Path
-    report: Path
-    compare: Path | None
-
-    @classmethod
-    def beside(cls, out: str | Path, *, compare: bool, force: bool) -> Outputs:
-        """Name the outputs and see, before any work, that they can be written.
-
-        Raises:
-            OutputExistsError: one is there and ``force`` is False.
-            OptionError: a name that no writer knows.
-        """
-        frames = Path(out)
-        is_folder = check_output(out, force) == "folder"
-        report = frames / "report.json" if is_folder else frames.with_suffix(".json")
-        shown = frames.with_name(f"{frames.stem}.compare.mp4") if compare else None
-        if not is_folder:
-            refuse_existing(report, force)
-        if shown is not None:
-            check_output(shown, force)
-        return cls(frames, report, shown)
-
-
 class _Clock:
     """Seconds by stage of the job."""
 
@@ -123,6 +91,38 @@ class _Clock:
         start_s = time.monotonic()
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start_s, 3)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is settled before anything heavy starts.
+
+    Attributes:
+        reference_path, reference: the picture, uint8 ``(H W 3)``.
+        driving: looked at, not yet read.
+        reference_place, driving_place: how each comes to the model's size.
+        model_dir, facts: the model, not yet loaded.
+        device, dtype: where and in which format to compute.
+        steps, guidance: the user's, or the model's own.
+        audio: the sound, or None.
+        outputs: where to write.
+        hashes: SHA-256 of reference, driving, model and sound.
+    """
+
+    reference_path: Path
+    reference: np.ndarray
+    driving: Driving
+    reference_place: Placement
+    driving_place: Placement
+    model_dir: Path
+    facts: ModelFacts
+    device: torch.device
+    dtype: torch.dtype
+    steps: int
+    guidance: float
+    audio: AudioSource | None
+    outputs: Outputs
+    hashes: dict[str, str]
 
 
 def retarget(
@@ -142,86 +142,94 @@ def retarget(
     Raises:
         InputError: anything wrong with what was given, before a model is loaded.
     """
-    from ..device import pick_device, pick_dtype
-    from ..diffusion.folder import load_model, read_facts
+    from ..diffusion.folder import load_model
 
     clock = _Clock()
+    plan = make_plan(reference_path, driving_path, out, options)
+    with clock.stage("detect"), closing(open_detector(options.detector)) as detector:
+        reference_pose = detector.detect_still(plan.reference)
+        if not reference_pose.found("body"):
+            console.warn(
+                f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
+            )
+        plan.driving.find_poses(detector)
+    cut = _say_crops(reference_pose, plan)
+    maps = plan.driving.maps(plan.driving_place)
+    if not plan.facts.has_motion and len(maps) > 1:
+        console.warn("this model has no motion module: its frames are independent of each other.")
+    with clock.stage("load"):
+        pipeline = load_model(plan.model_dir, plan.device, plan.dtype)
+    placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
+    latents = _sample(pipeline, placed, maps, plan, options, clock)
+
+    with ExitStack() as stack:
+        # entered last, published first: no report and no comparison without the result they belong to
+        report_file = None
+        if not plan.outputs.is_folder:
+            report_file = stack.enter_context(write_file(plan.outputs.report, options.force))
+        shown = None
+        if plan.outputs.compare is not None:
+            opened = open_writer(plan.outputs.compare, plan.driving.fps, options.force, plan.audio)
+            shown = stack.enter_context(opened)
+        writer = stack.enter_context(open_writer(out, plan.driving.fps, options.force, plan.audio))
+        with clock.stage("decode and write"), console.progress("Writing frames", total=len(maps)) as bar:
+            for number, latent in enumerate(latents):
+                frame = plan.reference_place.unpad(pipeline.decode(latent[None])[0])
+                writer.write(frame)
+                if shown is not None:
+                    panels = (
+                        plan.reference_place.unpad(placed),
+                        plan.driving_place.unpad(maps[number]),
+                        frame,
+                    )
+                    shown.write(side_by_side(panels))
+                bar.advance()
+        report = describe(plan, options, len(maps), reference_pose, detector.name, cut, clock.seconds)
+        if report_file is not None:
+            report_file.write_text(json.dumps(report, indent=2, default=str) + "\n")
+    if plan.outputs.is_folder:
+        write_json(plan.outputs.report, report)
+    return report
+
+
+def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options: RetargetOptions) -> Plan:
+    """Look at all that was given and settle what can be settled, without loading a network.
+
+    Raises:
+        InputError: anything wrong with what was given.
+    """
+    from ..device import pick_device, pick_dtype
+    from ..diffusion.folder import read_facts
+
     _check_numbers(options)
-    outputs = Outputs.beside(out, compare=options.compare, force=options.force)
+    inputs = [path for path in (reference_path, driving_path, options.audio_from) if path is not None]
+    outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
     reference = load_picture(reference_path)
     driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
     audio = _choose_audio(driving, outputs.frames, options)
     model_dir = find_model(options.model)
     facts = read_facts(model_dir)
-    _say_what_it_knows(model_dir, options.model, facts.sampling)
+    _say_what_it_knows(model_dir.name, options.model, facts)
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
-    reference_place = place(reference_px, size_px, options.fit)
-    driving_place = place(driving.size_px, size_px, options.fit)
     device = pick_device(options.device)
-    dtype = pick_dtype(options.dtype, device)
-    steps = options.steps or facts.sampling.num_inference_steps
-    guidance = facts.sampling.guidance_scale if options.guidance is None else options.guidance
-
-    with clock.stage("detect"), closing(open_detector(options.detector)) as detector:
-        reference_pose = detector.detect_still(reference)
-        if not reference_pose.found("body"):
-            console.warn(
-                f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
-            )
-        driving.find_poses(detector)
-    cut = _say_crops(reference_pose, reference_place, driving, driving_place)
-    placed = reference_place.apply(reference, edge_colour(reference))
-    maps = driving.maps(driving_place)
-    if not facts.has_motion and len(maps) > 1:
-        console.warn("this model has no motion module: its frames are independent of each other.")
-    with clock.stage("load"):
-        pipeline = load_model(model_dir, device, dtype)
-    with ExitStack() as stack:
-        writer = stack.enter_context(open_writer(out, driving.fps, options.force, audio))
-        shown = None
-        if outputs.compare is not None:
-            shown = stack.enter_context(open_writer(outputs.compare, driving.fps, options.force, audio))
-        frames = _sampled(pipeline, placed, maps, steps, guidance, options, clock)
-        count = 0
-        with clock.stage("decode and write"), console.progress("Writing frames", total=len(maps)) as bar:
-            for number, frame in enumerate(frames):
-                frame = reference_place.unpad(frame)
-                writer.write(frame)
-                if shown is not None:
-                    panels = (reference_place.unpad(placed), reference_place.unpad(maps[number]), frame)
-                    shown.write(side_by_side(panels))
-                count += 1
-                bar.advance()
-    report = {
-        "magicpose": __version__,
-        "reference": {"path": str(reference_path), "sha256": sha256_of(reference_path)},
-        "driving": {"path": str(driving_path), "sha256": sha256_of(driving_path), "kind": driving.kind},
-        "output": str(outputs.frames),
-        "model": {
-            "folder": model_dir.name,
-            "sha256": sha256_of(model_dir),
-            "motion": facts.has_motion,
-        },
-        "options": {
-            **asdict(options),
-            "steps": steps,
-            "guidance": guidance,
-            "size": f"{size_px[0]}x{size_px[1]}",
-            "noise": facts.sampling.noise,
-            "device": str(device),
-            "dtype": str(dtype).removeprefix("torch."),
-        },
-        "frames": count,
-        "fps": str(driving.fps),
-        "sound": None if audio is None else Path(audio.path).name,
-        "detector": detector.name,
-        "detection": _detection(driving, reference_pose, cut),
-        "seconds": clock.seconds,
-        "versions": _versions(),
-    }
-    write_json(outputs.report, report)
-    return report
+    return Plan(
+        reference_path=reference_path,
+        reference=reference,
+        driving=driving,
+        reference_place=place(reference_px, size_px, options.fit),
+        driving_place=place(driving.size_px, size_px, options.fit),
+        model_dir=model_dir,
+        facts=facts,
+        device=device,
+        dtype=pick_dtype(options.dtype, device),
+        steps=options.steps or facts.sampling.num_inference_steps,
+        guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        audio=audio,
+        outputs=outputs,
+        # now, since a run may take hours and its inputs change meanwhile
+        hashes=hash_inputs(reference_path, driving_path, model_dir, audio),
+    )
 
 
 def _check_numbers(options: RetargetOptions) -> None:
@@ -233,11 +241,11 @@ def _check_numbers(options: RetargetOptions) -> None:
         )
 
 
-def _say_what_it_knows(folder: Path, asked_for: str | None, sampling: SamplingBlock) -> None:
-    if folder == installed_models()[EMBEDDED_MODEL]:
+def _say_what_it_knows(name: str, asked_for: str | None, facts: ModelFacts) -> None:
+    if facts.sampling.knows is not None:
         why = "" if asked_for else "No full model is installed. "
         console.say(
-            f"{why}Model: mini, which knows {sampling.knows} only; a real person will not look real with it."
+            f"{why}Model: {name}, which knows {facts.sampling.knows} only; a real person will not look real with it."
         )
 
 
@@ -253,6 +261,8 @@ def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> Audi
         audio = AudioSource(options.audio_from)
         check_output(out, True, audio)
         return audio
+    if driving.kind in ("npz", "openpose-json") and out.suffix.lower() == ".mp4":
+        console.say(f"{driving.path.name} holds no sound; --audio names a file to take it from.")
     if not driving.has_audio:
         return None
     if out.suffix.lower() != ".mp4":
@@ -261,54 +271,32 @@ def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> Audi
     return AudioSource(driving.path, options.start_s, options.duration_s)
 
 
-def _say_crops(
-    reference_pose: FramePose, reference_place: Placement, driving: Driving, driving_place: Placement
-) -> int:
-    say_what_is_cut([reference_pose], reference_place, "reference")
-    if driving.sequence is None:
+def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
+    """Warn of crops that cut the person; gives the number of driving frames in which one does."""
+    say_what_is_cut([reference_pose], plan.reference_place, "reference")
+    if plan.driving.sequence is None:
         return 0
-    return say_what_is_cut(list(driving.sequence), driving_place, "driving")
+    return say_what_is_cut(list(plan.driving.sequence), plan.driving_place, "driving")
 
 
-def _sampled(
+def _sample(
     pipeline: MagicPosePipeline,
     reference: np.ndarray,
-    maps: Any,
-    steps: int,
-    guidance: float,
+    maps: CompressedMaps,
+    plan: Plan,
     options: RetargetOptions,
     clock: _Clock,
-) -> Iterator[np.ndarray]:
-    """Sample with a bar of its own, counted in frames times steps; then hand over the decoder."""
-    with (
-        clock.stage("sample"),
-        console.progress("Denoising", total=steps * len(maps), unit="frame-steps") as bar,
-    ):
-        latents = pipeline.sample(
+) -> torch.Tensor:
+    """Denoise, with a bar counted in frames times steps."""
+    total = plan.steps * len(maps)
+    with clock.stage("sample"), console.progress("Denoising", total=total, unit="frame-steps") as bar:
+        return pipeline.sample(
             reference,
             maps,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
+            num_inference_steps=plan.steps,
+            guidance_scale=plan.guidance,
             seed=options.seed,
             window=options.window,
             overlap=options.overlap,
             on_step=bar.advance,
         )
-    return (pipeline.decode(latent[None])[0] for latent in latents)
-
-
-def _detection(driving: Driving, reference_pose: FramePose, cut: int) -> dict[str, Any]:
-    parts = ("body", "left_hand", "right_hand", "face")
-    found: dict[str, Any] = {"reference": {part: reference_pose.found(part) for part in parts}}
-    if driving.sequence is not None:
-        counts = driving.sequence.counts()
-        found["driving"] = {**counts, "cut_by_crop": cut}
-        found["per_frame"] = {
-            part: "".join("1" if frame.found(part) else "0" for frame in driving.sequence) for part in parts
-        }
-    return found
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "diffusers", "mediapipe", "controlnet-aux", "av", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

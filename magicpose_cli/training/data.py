@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import console
-from ..errors import InputError
+from ..errors import InputError, RecipeError
 from ..media.files import natural_key
 from ..media.pictures import PICTURE_SUFFIXES, Placement, load_picture
 
@@ -43,6 +43,12 @@ class Clips:
         """Random squares of random frames, uint8 ``(count size size 3)``."""
         draw = np.random.default_rng([seed, step])
         _, height, width, _ = self.frames.shape
+        if size_px > min(height, width):
+            raise RecipeError(
+                expected=f"a crop_px of at most {min(height, width)}",
+                found=str(size_px),
+                remedy="Change it in the recipe.",
+            )
         cut = []
         for number in draw.integers(len(self.frames), size=count):
             top, left = draw.integers(height - size_px + 1), draw.integers(width - size_px + 1)

@@ -20,7 +20,6 @@ from diffusers.training_utils import EMAModel
 
 from .. import console
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import InputError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from .stages import Stage
@@ -28,29 +27,24 @@ from .stages import Stage
 STATE, MODEL, LOG = "state", "model", "log.csv"
 
 
-def fit(stage: Stage, pipeline: MagicPosePipeline, run_dir: Path, *, seed: int, resume: bool) -> Path:
+def fit(
+    stage: Stage, pipeline: MagicPosePipeline, run_dir: Path, *, name: str, seed: int, resume: bool
+) -> Path:
     """Train a stage to its last step.
 
     Args:
         stage: what to train.
         pipeline: the model that the stage's module is part of.
         run_dir: where the run's files go.
+        name: the stage's.
         seed: of batches, noise and timesteps.
         resume: go on from ``run_dir``'s state where there is one.
 
     Returns:
         The trained model's folder.
 
-    Raises:
-        InputError: the folder holds a run already and resuming was not asked for.
     """
     settings = stage.settings
-    if (run_dir / STATE).exists() and not resume:
-        raise InputError(
-            expected="a new folder for the run",
-            found=f"a run in {run_dir}",
-            remedy="Add --resume to go on with it, or choose another folder.",
-        )
     accelerator = Accelerator(mixed_precision=settings.mixed_precision)
     trained = list(stage.trained())
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -98,7 +92,7 @@ def fit(stage: Stage, pipeline: MagicPosePipeline, run_dir: Path, *, seed: int, 
                 losses = 0.0
             ends = number == settings.steps
             if ends or number % settings.save_every == 0:
-                _save_state(accelerator, run_dir, number)
+                _save_state(accelerator, run_dir, name, number)
                 with _averaged(average, trained):
                     stage.finish()
                     _save_model(pipeline, run_dir)
@@ -115,10 +109,10 @@ def _resume(accelerator: Accelerator, run_dir: Path) -> int:
     return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
 
 
-def _save_state(accelerator: Accelerator, run_dir: Path, step: int) -> None:
+def _save_state(accelerator: Accelerator, run_dir: Path, name: str, step: int) -> None:
     with write_folder(run_dir / STATE, overwrite=True) as folder:
         accelerator.save_state(str(folder))
-        (folder / "step.json").write_text(json.dumps({"step": step}))
+        (folder / "step.json").write_text(json.dumps({"stage": name, "step": step}))
 
 
 def _save_model(pipeline: MagicPosePipeline, run_dir: Path) -> None:

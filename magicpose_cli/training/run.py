@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -10,8 +11,8 @@ from .. import console
 from ..device import pick_device
 from ..diffusion.folder import load_model, new_model, new_motion_adapter
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import RecipeError
-from ..recipe import Recipe, read_recipe
+from ..errors import InputError, RecipeError
+from ..recipe import Optimisation, Recipe, read_recipe
 from ..weights import assets_dir
 from .data import SPLITS, Clips, load_clips
 from .loop import MODEL, STATE, fit
@@ -46,7 +47,14 @@ def run_stage(
         InputError: something that the stage needs is not there.
     """
     settings = read_recipe(find_recipe(recipe))
-    started = resume and (run_dir / STATE).is_dir() and (run_dir / MODEL).is_dir()
+    _check_precision(getattr(settings, stage))
+    started = _check_run(stage, run_dir, resume)
+    if stage != "vae" and not started and init_dir is None:
+        raise InputError(
+            expected=f"a model to start the {stage} stage from",
+            found="none",
+            remedy="Give --init: the model folder of the stage before.",
+        )
     pipeline = _starting_model(settings, run_dir / MODEL if started else init_dir, seed)
     if stage == "motion" and pipeline.motion_adapter is None:
         pipeline = _with_new_motion(pipeline, settings, seed)
@@ -60,7 +68,44 @@ def run_stage(
     console.say(
         f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids."
     )
-    return fit(_make(stage, settings, pipeline, clips, held_out), pipeline, run_dir, seed=seed, resume=resume)
+    return fit(
+        _make(stage, settings, pipeline, clips, held_out),
+        pipeline,
+        run_dir,
+        name=stage,
+        seed=seed,
+        resume=resume,
+    )
+
+
+def _check_run(stage: str, run_dir: Path, resume: bool) -> bool:
+    """Whether there is a run to go on with; refuses one that was not asked for, or of another stage."""
+    state = run_dir / STATE / "step.json"
+    if not state.is_file():
+        return False
+    if not resume:
+        raise InputError(
+            expected="a new folder for the run",
+            found=f"a run in {run_dir}",
+            remedy="Add --resume to go on with it, or choose another folder.",
+        )
+    there = json.loads(state.read_text())["stage"]
+    if there != stage:
+        raise InputError(
+            expected=f"a run of the {stage} stage in {run_dir}",
+            found=f"one of the {there} stage",
+            remedy="Choose another folder.",
+        )
+    return True
+
+
+def _check_precision(settings: Optimisation) -> None:
+    if settings.mixed_precision == "fp16" and pick_device("auto").type == "cpu":
+        raise RecipeError(
+            expected="a mixed_precision that the CPU computes (no, bf16)",
+            found="fp16",
+            remedy="Change it in the recipe.",
+        )
 
 
 def find_recipe(recipe: str) -> Path:

@@ -262,7 +262,7 @@ def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
     """Freeze what the loss never reaches: all that follows the last self-attention's input.
 
     The bank's last entry is written before the last transformer block's attention; nothing reads what comes after
-    (reference-facts 2: 36 tensors in LDM's names).
+    (24 tensors at SD1.5's depth).
     """
     last = appearance_unet.up_blocks[-1].attentions[-1]
     block = last.transformer_blocks[-1]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from magicpose_cli import MagicPosePipeline
+from magicpose_cli import MagicPosePipeline, PoseSequence
 from magicpose_cli.diffusion.folder import check_folder, load_model
 from magicpose_cli.errors import ModelError, RecipeError
+from magicpose_cli.pose.sequence import FramePose
 
 from ..tiny import make_tiny
 
@@ -24,6 +26,12 @@ def _inputs(frames=6):
         draw.integers(0, 256, (32, 32, 3), np.uint8),
         draw.integers(0, 256, (frames, 32, 32, 3), np.uint8),
     )
+
+
+def _rename_class(folder, library):
+    index = json.loads((folder / "model_index.json").read_text())
+    index["unet"] = [library, "UNet2DConditionModel"]
+    (folder / "model_index.json").write_text(json.dumps(index))
 
 
 def test_one_frame_a_pose_and_the_same_again(tiny_motion):
@@ -41,6 +49,16 @@ def test_reference_and_pose_both_matter(tiny):
     frame = next(tiny(reference, maps))
     assert not np.array_equal(frame, next(tiny(255 - reference, maps)))
     assert not np.array_equal(frame, next(tiny(reference, 255 - maps)))
+
+
+def test_a_pose_sequence_is_drawn_as_it_is_needed(tiny):
+    reference, _ = _inputs()
+    pose = FramePose.empty()
+    pose.body[:3] = (20, 10, 1), (20, 25, 1), (10, 25, 1)
+    poses = PoseSequence.from_frames([pose, FramePose.empty()], 40, 50, 25, "x", "0" * 64)
+    drawn, empty = tiny(reference, poses)
+    assert drawn.shape == empty.shape == (32, 32, 3)
+    assert not np.array_equal(drawn, empty)
 
 
 def test_a_saved_folder_makes_the_same_frames(tiny_motion, tmp_path):
@@ -76,7 +94,14 @@ def test_the_motion_network_shares_its_weights_with_the_folders_parts(tiny_motio
     [
         (lambda f: (f / "model_index.json").unlink(), "model_index.json"),
         (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "no safetensors for unet"),
-        (lambda f: (f / "model_index.json").write_text('{"vae": ["diffusers", "AutoencoderKL"]}'), "no unet"),
+        (
+            lambda f: (f / "model_index.json").write_text('{"vae": ["diffusers", "AutoencoderKL"]}'),
+            "a unet of",
+        ),
+        (lambda f: (f / "unet" / "config.json").unlink(), "unet/config.json"),
+        (lambda f: (f / "prompt_embeds.safetensors").unlink(), "prompt_embeds"),
+        (lambda f: os.truncate(f / "vae" / "diffusion_pytorch_model.safetensors", 5000), "cannot be used"),
+        (lambda f: _rename_class(f, "my_code"), "my_code"),
     ],
 )
 def test_a_broken_folder_is_named_before_anything_loads(tiny, tmp_path, break_it, message):
@@ -120,6 +145,16 @@ def test_offsets_choose_the_reference_implementations_windows(tiny_motion):
     ours = tiny_motion.denoise(latents, reference, maps)
     theirs = tiny_motion.denoise(latents, reference, maps, offsets=[5, 9, 2])
     assert (ours - theirs).abs().max() > 1e-4
+
+
+def test_a_fresh_pose_embedding_sees_strokes_as_strongly_as_latents():
+    controlnet = make_tiny().pose_controlnet
+    maps = torch.zeros(1, 3, 64, 64)
+    maps[:, :, :, 20:23] = 1
+    with torch.no_grad():
+        seen = controlnet.controlnet_cond_embedding(maps).std()
+        beside = controlnet.conv_in(torch.randn(1, controlnet.conv_in.in_channels, 16, 16)).std()
+    assert 0.2 < seen / beside < 5
 
 
 def test_fresh_models_of_one_seed_are_equal():

@@ -158,6 +158,18 @@ def test_what_exists_is_refused_and_kept_without_force(inputs, tmp_path, taken):
     assert (tmp_path / taken).read_bytes() != b"mine"
 
 
+def test_an_output_never_replaces_an_input(inputs, tmp_path):
+    for name in ("reference.png", "dance.npz"):
+        (tmp_path / name).write_bytes((inputs / name).read_bytes())
+    options = RetargetOptions(model=str(inputs / "model"), device="cpu", force=True)
+    (tmp_path / "dance.mp4").write_bytes(b"a video")
+    for driving, out in (("dance.mp4", tmp_path / "dance.mp4"), ("dance.npz", f"{tmp_path}/")):
+        with pytest.raises(OptionError, match=r"apart from the inputs|only earlier results"):
+            retarget(tmp_path / "reference.png", tmp_path / driving, out, options)
+    assert (tmp_path / "dance.mp4").read_bytes() == b"a video"
+    assert (tmp_path / "reference.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -202,7 +214,7 @@ def _video_with_sound(path: Path, seconds: float = 1.0) -> None:
 def test_sound_from_another_file_is_muxed_in(inputs, tmp_path):
     _video_with_sound(tmp_path / "tone.mp4", 3.0)
     report = _run(inputs, tmp_path / "out.mp4", audio_from=tmp_path / "tone.mp4")
-    assert report["sound"] == "tone.mp4"
+    assert report["audio"]["path"] == str(tmp_path / "tone.mp4")
     info = probe(tmp_path / "out.mp4")
     assert info.has_audio
     assert info.duration_s == pytest.approx(float(FRAMES / FPS), abs=0.1)

@@ -78,6 +78,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     with pytest.raises(InputError, match="--resume"):
         _run("vae", clips, whole, tmp_path / "broken")
     resumed = _run("vae", clips, whole, tmp_path / "broken", resume=True)
+    with pytest.raises(InputError, match="one of the vae stage"):
+        _run("pose", clips, whole, tmp_path / "broken", resume=True)
     for name, tensor in _weights(unbroken, "vae").items():
         torch.testing.assert_close(_weights(resumed, "vae")[name], tensor)
 
@@ -88,6 +90,14 @@ def test_the_loss_falls(clips, tmp_path):
     _run("vae", clips, recipe, tmp_path / "run")
     losses = [float(row["loss"]) for row in csv.DictReader((tmp_path / "run" / "log.csv").open())]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_stage_refuses_to_start_without_what_it_needs(clips, tmp_path):
+    with pytest.raises(InputError, match="--init"):
+        _run("pose", clips, write_recipe(tmp_path / "tiny.toml"), tmp_path / "run")
+    wide = write_recipe(tmp_path / "wide.toml", vae={"crop_px": 64})
+    with pytest.raises(RecipeError, match="crop_px of at most 32"):
+        _run("vae", clips, wide, tmp_path / "run")
 
 
 def test_a_misspelt_recipe_entry_is_named(clips, tmp_path):

@@ -1,0 +1,97 @@
+"""The report beside a result: all that is needed to run it again, and how it went."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..media.files import sha256_of
+from ..media.sound import AudioSource
+from ..pose.sequence import POINT_COUNTS, FramePose
+
+if TYPE_CHECKING:
+    from .retarget import Plan, RetargetOptions
+
+_PACKAGES = ("torch", "diffusers", "mediapipe", "controlnet-aux", "av", "numpy")
+
+
+def hash_inputs(reference: Path, driving: Path, model: Path, audio: AudioSource | None) -> dict[str, str]:
+    """SHA-256 of each input by its role: reference, driving, model, and audio where there is one."""
+    paths = {"reference": reference, "driving": driving, "model": model}
+    if audio is not None:
+        paths["audio"] = Path(audio.path)
+    return {role: sha256_of(path) for role, path in paths.items()}
+
+
+def describe(
+    plan: Plan,
+    options: RetargetOptions,
+    frames: int,
+    reference_pose: FramePose,
+    detector: str,
+    cut: int,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Put a run's report together.
+
+    Args:
+        plan: what was settled before.
+        options: what was asked for.
+        frames: how many were written.
+        reference_pose: what was found in the reference.
+        detector: who looked.
+        cut: driving frames in which the crop cuts the person.
+        seconds: time by stage.
+
+    Returns:
+        A document for JSON; ``fps`` is a fraction as text, which `encode` reads from a folder's report.
+    """
+    driving = plan.driving
+    report: dict[str, Any] = {
+        "magicpose": __version__,
+        "reference": {"path": str(plan.reference_path), "sha256": plan.hashes["reference"]},
+        "driving": {"path": str(driving.path), "sha256": plan.hashes["driving"], "kind": driving.kind},
+        "output": str(plan.outputs.frames),
+        "model": {
+            "folder": plan.model_dir.name,
+            "sha256": plan.hashes["model"],
+            "motion": plan.facts.has_motion,
+        },
+        "options": {
+            **asdict(options),
+            "audio_from": None if options.audio_from is None else str(options.audio_from),
+            "steps": plan.steps,
+            "guidance": plan.guidance,
+            "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
+            "noise": plan.facts.sampling.noise,
+            "device": str(plan.device),
+            "dtype": str(plan.dtype).removeprefix("torch."),
+        },
+        "frames": frames,
+        "fps": str(driving.fps),
+        "audio": None,
+        "detector": detector,
+        "empty_frames": driving.empty_frames,
+        "detection": _detection(plan, reference_pose, cut),
+        "seconds": seconds,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    }
+    if plan.audio is not None:
+        report["audio"] = {"path": str(plan.audio.path), "sha256": plan.hashes["audio"]}
+    return report
+
+
+def _detection(plan: Plan, reference_pose: FramePose, cut: int) -> dict[str, Any]:
+    """What was found: in the reference, how often in the driving, and frame by frame ("1101...")."""
+    found: dict[str, Any] = {"reference": {part: reference_pose.found(part) for part in POINT_COUNTS}}
+    sequence = plan.driving.sequence
+    if sequence is not None:
+        found["driving"] = {**sequence.counts(), "cut_by_crop": cut}
+        found["per_frame"] = {
+            part: "".join("1" if frame.found(part) else "0" for frame in sequence) for part in POINT_COUNTS
+        }
+    return found
