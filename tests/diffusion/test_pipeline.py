@@ -154,7 +154,7 @@ def test_a_fresh_pose_embedding_sees_strokes_as_strongly_as_latents():
     with torch.no_grad():
         seen = controlnet.controlnet_cond_embedding(maps).std()
         beside = controlnet.conv_in(torch.randn(1, controlnet.conv_in.in_channels, 16, 16)).std()
-    assert 0.2 < seen / beside < 5
+    assert 0.1 < seen / beside < 10  # with default weights it is below 0.01
 
 
 def test_fresh_models_of_one_seed_are_equal():
