@@ -304,48 +304,6 @@ class MagicPosePipeline(DiffusionPipeline):
         return denoise(start, predict, scheduler, steps, windows, on_step)
 
     @torch.no_grad()
-    def sample(
-        self,
-        reference: np.ndarray,
-        poses: PoseSequence | PoseMaps,
-        *,
-        num_inference_steps: int | None = None,
-        guidance_scale: float | None = None,
-        seed: int = 0,
-        window: int = 16,
-        overlap: int = 4,
-        on_step: Callable[[int], None] | None = None,
-    ) -> Tensor:
-        """From a placed reference and pose maps to clean latents; arguments as in `__call__`.
-
-        Returns:
-            ``(f c h w)``.
-
-        Raises:
-            ValueError: a reference whose sides are no multiples of `size_multiple_px`.
-        """
-        height, width = reference.shape[:2]
-        if height % self.size_multiple_px or width % self.size_multiple_px:
-            raise ValueError(
-                f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
-            )
-        if isinstance(poses, PoseSequence):
-            poses = DrawnMaps(poses, width, height)
-        reference_latent = self.encode(reference[None])
-        shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
-        return self.denoise(
-            frame_noise(len(poses), shape, seed, shared=self.sampling.noise == "shared"),
-            reference_latent,
-            poses,
-            None,
-            num_inference_steps,
-            guidance_scale,
-            window,
-            overlap,
-            seed=seed,
-            on_step=on_step,
-        )
-
     def __call__(
         self,
         reference: np.ndarray,
@@ -372,16 +330,30 @@ class MagicPosePipeline(DiffusionPipeline):
             on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
-            uint8 ``(H W 3)``, one a pose, decoded when asked for.
+            uint8 ``(H W 3)``, one a pose: denoised by then, decoded when asked for.
+
+        Raises:
+            ValueError: a reference whose sides are no multiples of `size_multiple_px`.
         """
-        latents = self.sample(
-            reference,
+        height, width = reference.shape[:2]
+        if height % self.size_multiple_px or width % self.size_multiple_px:
+            raise ValueError(
+                f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
+            )
+        if isinstance(poses, PoseSequence):
+            poses = DrawnMaps(poses, width, height)
+        reference_latent = self.encode(reference[None])
+        shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
+        latents = self.denoise(
+            frame_noise(len(poses), shape, seed, shared=self.sampling.noise == "shared"),
+            reference_latent,
             poses,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
+            None,
+            num_inference_steps,
+            guidance_scale,
+            window,
+            overlap,
             seed=seed,
-            window=window,
-            overlap=overlap,
             on_step=on_step,
         )
         return (self.decode(latent[None])[0] for latent in latents)

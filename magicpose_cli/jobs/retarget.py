@@ -160,7 +160,7 @@ def retarget(
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype)
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
-    latents = _sample(pipeline, placed, maps, plan, options, clock)
+    frames = _sample(pipeline, placed, maps, plan, options, clock)
 
     with ExitStack() as stack:
         # entered last, published first: no report and no comparison without the result they belong to
@@ -173,8 +173,8 @@ def retarget(
             shown = stack.enter_context(opened)
         writer = stack.enter_context(open_writer(out, plan.driving.fps, options.force, plan.audio))
         with clock.stage("decode and write"), console.progress("Writing frames", total=len(maps)) as bar:
-            for number, latent in enumerate(latents):
-                frame = plan.reference_place.unpad(pipeline.decode(latent[None])[0])
+            for number, made in enumerate(frames):
+                frame = plan.reference_place.unpad(made)
                 writer.write(frame)
                 if shown is not None:
                     panels = (
@@ -286,11 +286,11 @@ def _sample(
     plan: Plan,
     options: RetargetOptions,
     clock: _Clock,
-) -> torch.Tensor:
-    """Denoise, with a bar counted in frames times steps."""
+) -> Iterator[np.ndarray]:
+    """Denoise, with a bar counted in frames times steps; the frames are decoded as they are taken."""
     total = plan.steps * len(maps)
     with clock.stage("sample"), console.progress("Denoising", total=total, unit="frame-steps") as bar:
-        return pipeline.sample(
+        return pipeline(
             reference,
             maps,
             num_inference_steps=plan.steps,
