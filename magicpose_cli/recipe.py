@@ -29,6 +29,8 @@ class SamplingBlock(_Strict):
     """The scheduler's family; its exact configuration is in the model's ``scheduler`` folder."""
     noise: Literal["shared", "independent"] = "shared"
     """Whether all frames start from one noise (the reference implementation) or each from its own."""
+    reference: Literal["clean", "noised"] = "clean"
+    """Whether the appearance net reads the reference as it is (the released model), or noised as the frames are."""
     width_px: Positive = 512
     """Size the model was trained at."""
     height_px: Positive = 512

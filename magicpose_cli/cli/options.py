@@ -36,3 +36,17 @@ class DtypeName(StrEnum):
     fp32 = "fp32"
     fp16 = "fp16"
     bf16 = "bf16"
+
+
+class NoiseName(StrEnum):
+    """What frames start from."""
+
+    shared = "shared"
+    independent = "independent"
+
+
+class WindowsName(StrEnum):
+    """Which frames are denoised together."""
+
+    shifted = "shifted"
+    reference = "reference"

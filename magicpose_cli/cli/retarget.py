@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .options import DetectorName, DrivingKind, DtypeName, FitName
+from .options import DetectorName, DrivingKind, DtypeName, FitName, NoiseName, WindowsName
 
-_MODEL, _PICTURE, _TIME, _SOUND = (
+_MODEL, _PICTURE, _TIME, _FINE, _SOUND = (
     "Model and sampling",
     "Size and shape",
     "Part and windows",
+    "Fine control",
     "Sound and files",
 )
 
@@ -81,6 +82,55 @@ def retarget(
     overlap: Annotated[
         int, typer.Option(min=0, max=23, help="Frames that windows share.", rich_help_panel=_TIME)
     ] = 4,
+    windows: Annotated[
+        WindowsName,
+        typer.Option(
+            help="shifted: clipped at the ends; reference: the paper's code, joining the end to the start.",
+            rich_help_panel=_TIME,
+        ),
+    ] = WindowsName.shifted,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another picture of the same person; can be repeated.", rich_help_panel=_FINE),
+    ] = None,
+    appearance_scale: Annotated[
+        float, typer.Option(min=0, help="Weight of the reference in attention.", rich_help_panel=_FINE)
+    ] = 1.0,
+    pose_scale: Annotated[
+        float, typer.Option(min=0, help="Strength of the pose.", rich_help_panel=_FINE)
+    ] = 1.0,
+    pose_start: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Part of the steps before the pose acts.", rich_help_panel=_FINE),
+    ] = 0.0,
+    pose_end: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Part of the steps after which it ends.", rich_help_panel=_FINE),
+    ] = 1.0,
+    noise: Annotated[
+        NoiseName | None,
+        typer.Option(
+            help="Start all frames from one noise, or each from its own.",
+            show_default="model's",
+            rich_help_panel=_FINE,
+        ),
+    ] = None,
+    noisy_reference: Annotated[
+        bool | None,
+        typer.Option(
+            "--noisy-reference/--clean-reference",
+            help="Noise the reference as the frames are.",
+            show_default="model's",
+            rich_help_panel=_FINE,
+        ),
+    ] = None,
+    base_unet: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an SD1.5-compatible UNet to use instead.", rich_help_panel=_FINE),
+    ] = None,
+    motion_module: Annotated[
+        Path | None, typer.Option(help="Folder of a motion module to add.", rich_help_panel=_FINE)
+    ] = None,
     audio: Annotated[
         Path | None, typer.Option(help="Take the sound from this file.", rich_help_panel=_SOUND)
     ] = None,
@@ -122,6 +172,16 @@ def retarget(
             duration_s=duration,
             window=window,
             overlap=overlap,
+            windows=windows.value,
+            also=tuple(also or ()),
+            appearance_scale=appearance_scale,
+            pose_scale=pose_scale,
+            pose_start=pose_start,
+            pose_end=pose_end,
+            noise=None if noise is None else noise.value,
+            noisy_reference=noisy_reference,
+            base_unet=base_unet,
+            motion_module=motion_module,
             driving_kind=driving_kind.value,
             detector=detector.value,
             audio_from=audio,

@@ -13,6 +13,7 @@ Both are attention processors, installed by name and removable: no layer of the 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -24,11 +25,13 @@ Bank = dict[str, Tensor]
 """Attention layer name -> norm1 output ``(b n d)`` of the appearance net."""
 
 
-def _attend(attn: Attention, hidden_states: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attend(
+    attn: Attention, hidden_states: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
+) -> Tensor:
     batch, _, _ = hidden_states.shape
     query = attn.to_q(hidden_states)
     query, key, value = (x.unflatten(2, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
-    out = functional.scaled_dot_product_attention(query, key, value)
+    out = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     out = out.transpose(1, 2).reshape(batch, -1, attn.heads * out.shape[-1]).to(hidden_states.dtype)
     return attn.to_out[1](attn.to_out[0](out))
 
@@ -55,10 +58,12 @@ class ReadBank:
     """Processor of a UNet self-attention: Eq. 3 while it holds tokens ``(b n d)``, plain attention without.
 
     The UNet's batch is ``(b f)``: each sample's bank serves its f frames, and is projected once for all of them.
+    `scale` multiplies the weight of each of the bank's tokens in the softmax; 1 is the paper's.
     """
 
     def __init__(self) -> None:
         self.tokens: Tensor | None = None
+        self.scale = 1.0
 
     def __call__(
         self,
@@ -69,13 +74,17 @@ class ReadBank:
         temb: Tensor | None = None,
     ) -> Tensor:
         key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
+        bias = None
         if self.tokens is not None:
             frames = hidden_states.shape[0] // self.tokens.shape[0]
             # Eq. 3: K = [W_k x, W_k y], V = [W_v x, W_v y]
             reference_key = attn.to_k(self.tokens).repeat_interleave(frames, dim=0)
             reference_value = attn.to_v(self.tokens).repeat_interleave(frames, dim=0)
             key, value = torch.cat([key, reference_key], dim=1), torch.cat([value, reference_value], dim=1)
-        return _attend(attn, hidden_states, key, value)
+            if self.scale != 1:
+                bias = key.new_zeros(1, key.shape[1])
+                bias[:, hidden_states.shape[1] :] = math.log(self.scale)
+        return _attend(attn, hidden_states, key, value, bias)
 
 
 def is_spatial_self_attention(name: str) -> bool:
@@ -114,10 +123,11 @@ class BankLink:
             writer.tokens = None
         return bank
 
-    def hand_over(self, bank: Bank | None) -> None:
-        """Let the UNet's next calls read this bank; None makes it the plain UNet."""
+    def hand_over(self, bank: Bank | None, scale: float = 1.0) -> None:
+        """Let the UNet's next calls read this bank; None, or a scale of 0, makes it the plain UNet."""
         for name, reader in self._readers.items():
-            reader.tokens = None if bank is None else bank[name]
+            reader.tokens = None if bank is None or scale == 0 else bank[name]
+            reader.scale = scale
 
     def remove(self) -> None:
         """Give both networks stock attention back."""

@@ -20,14 +20,18 @@ from .motion import silence
 from .pipeline import PROMPT_EMBEDS, MagicPosePipeline
 
 PARTS = {
-    "vae": "AutoencoderKL",
-    "unet": "UNet2DConditionModel",
-    "appearance_unet": "UNet2DConditionModel",
-    "pose_controlnet": "ControlNetModel",
-    "motion_adapter": "MotionAdapter",
-    "scheduler": "DDIMScheduler",
+    "vae": ["diffusers", "AutoencoderKL"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "appearance_unet": ["diffusers", "UNet2DConditionModel"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "pose_controlnet": ["diffusers", "ControlNetModel"],
+    "motion_adapter": ["diffusers", "MotionAdapter"],
+    "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
 }
-"""Folder of each part and its diffusers class; only the motion adapter may be absent."""
+"""Folder of each part, its library and its class."""
+
+OPTIONAL = ("pose_controlnet", "motion_adapter", "image_encoder")
+"""Parts that a model may lack."""
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -42,24 +46,31 @@ def check_folder(folder: Path) -> dict[str, Any]:
         ModelError: something is missing, damaged or of a foreign class; names it.
     """
     index = _read_json(folder / "model_index.json", folder)
-    for part, class_name in PARTS.items():
+    for part, kind in PARTS.items():
         named = index.get(part)
-        if part == "motion_adapter" and named in (None, [None, None]):
+        if part in OPTIONAL and named in (None, [None, None]):
             continue
-        if named != ["diffusers", class_name]:
+        if named != kind:
             found = "none" if named is None else str(named)
-            raise _unfit(f"a {part} of diffusers' class {class_name} in {folder}", found)
+            raise _unfit(f"a {part} of {kind[0]}' class {kind[1]} in {folder}", found)
         if part == "scheduler":
             _read_json(folder / part / "scheduler_config.json", folder)
-            continue
-        _read_json(folder / part / "config.json", folder)
-        weights = sorted((folder / part).glob("*.safetensors"))
-        if not weights:
-            raise _unfit(f"weights of each network in {folder}", f"no safetensors for {part}")
-        for file in weights:
-            _check_header(file)
-    _check_header(folder / PROMPT_EMBEDS)
+        else:
+            _check_network(folder / part, folder)
+    if (folder / PROMPT_EMBEDS).is_file():
+        _check_header(folder / PROMPT_EMBEDS)
     return index
+
+
+def _check_network(part: Path, folder: Path) -> dict[str, Any]:
+    """See that one network's settings and weights are there; gives its settings."""
+    settings = _read_json(part / "config.json", folder)
+    weights = sorted(part.glob("*.safetensors"))
+    if not weights:
+        raise _unfit(f"weights of each network in {folder}", f"no safetensors for {part.name}")
+    for file in weights:
+        _check_header(file)
+    return settings
 
 
 def _read_json(path: Path, folder: Path) -> dict[str, Any]:
@@ -87,6 +98,22 @@ def _unfit(expected: str, found: str) -> ModelError:
 
 
 @dataclass(frozen=True)
+class Swaps:
+    """Networks in place of a model's own, each a folder in diffusers' layout.
+
+    Attributes:
+        base_unet: an SD1.5-compatible UNet in place of the frozen one.
+        motion_module: a MotionAdapter, for a model that has none or another.
+    """
+
+    base_unet: Path | None = None
+    motion_module: Path | None = None
+
+
+NO_SWAPS = Swaps()
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What a folder says of its model without loading it.
 
@@ -94,40 +121,85 @@ class ModelFacts:
         sampling: its defaults for sampling.
         size_multiple_px: what width and height must be multiples of.
         has_motion: whether it has a motion module.
+        has_pose: whether it has a pose ControlNet.
+        has_condition: whether it stores a prompt's embedding, or has an image encoder that makes one.
     """
 
     sampling: SamplingBlock
     size_multiple_px: int
     has_motion: bool
+    has_pose: bool
+    has_condition: bool
 
 
-def read_facts(folder: Path) -> ModelFacts:
+def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
     """Look at a model's folder.
 
     Raises:
-        ModelError: the folder is not whole.
+        ModelError: the folder is not whole, or a swap does not fit it.
         RecipeError: its sampling block has a wrong entry.
     """
     index = check_folder(folder)
     vae, unet = (_read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
     halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
+    _check_swap(swaps.base_unet, "UNet2DConditionModel", unet, ("in_channels", "cross_attention_dim"))
+    _check_swap(swaps.motion_module, "MotionAdapter", unet, ())
     return ModelFacts(
         read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
         math.isqrt(vae["in_channels"] // 3) * 2**halvings,
-        (index.get("motion_adapter") or [None])[0] is not None,
+        _has(index, "motion_adapter") or swaps.motion_module is not None,
+        _has(index, "pose_controlnet"),
+        (folder / PROMPT_EMBEDS).is_file() or _has(index, "image_encoder"),
     )
 
 
-def load_model(folder: Path, device: torch.device, dtype: torch.dtype) -> MagicPosePipeline:
+def _has(index: dict[str, Any], part: str) -> bool:
+    return (index.get(part) or [None])[0] is not None
+
+
+def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """See that another network has the class and the widths of the one whose place it takes."""
+    if swap is None:
+        return
+    settings = _check_network(swap, swap)
+    if settings.get("_class_name") != class_name:
+        raise ModelError(
+            expected=f"a {class_name} in {swap}",
+            found=str(settings.get("_class_name")),
+            remedy="Convert one with magicpose models convert.",
+        )
+    for key in ("block_out_channels", *keys):
+        if settings[key] != unet[key]:
+            raise ModelError(
+                expected=f"a {class_name} with the model's {key} of {unet[key]}",
+                found=f"{settings[key]} in {swap}",
+                remedy="Use networks of one size.",
+            )
+
+
+def load_model(
+    folder: Path, device: torch.device, dtype: torch.dtype, swaps: Swaps = NO_SWAPS
+) -> MagicPosePipeline:
     """Load a model's folder for sampling; nothing is looked up on a hub.
+
+    Args:
+        folder: the model's.
+        device, dtype: where and in which number format its networks compute.
+        swaps: networks to take in place of its own.
 
     Raises:
         ModelError: the folder is not whole, or its weights do not fit its settings.
     """
     check_folder(folder)
     logging.disable_progress_bar()  # the libraries' own bars would run through ours
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
     try:
-        pipeline = MagicPosePipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        others: dict[str, Any] = {}
+        if swaps.base_unet is not None:
+            others["unet"] = UNet2DConditionModel.from_pretrained(swaps.base_unet, **options)
+        if swaps.motion_module is not None:
+            others["motion_adapter"] = MotionAdapter.from_pretrained(swaps.motion_module, **options)
+        pipeline = MagicPosePipeline.from_pretrained(folder, **others, **options)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
         raise _unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
     pipeline.to(device)

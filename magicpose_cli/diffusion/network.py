@@ -49,7 +49,7 @@ class MagicPoseNetwork(nn.Module):
     Args:
         unet: the denoising UNet (frozen SD in the paper).
         appearance_unet: its trainable copy that reads the reference.
-        pose_controlnet: reads the pose maps.
+        pose_controlnet: reads the pose maps; None is the paper's stage 1, without a pose.
         motion_adapter: temporal layers, or None: then frames are independent of each other.
     """
 
@@ -57,7 +57,7 @@ class MagicPoseNetwork(nn.Module):
         self,
         unet: UNet2DConditionModel,
         appearance_unet: UNet2DConditionModel,
-        pose_controlnet: ControlNetModel,
+        pose_controlnet: ControlNetModel | None,
         motion_adapter: MotionAdapter | None = None,
     ) -> None:
         super().__init__()
@@ -97,6 +97,9 @@ class MagicPoseNetwork(nn.Module):
         prompt_embeds: Tensor,
         bank: Bank | None = None,
         pose_maps: Tensor | None = None,
+        *,
+        appearance_scale: float = 1.0,
+        pose_scale: float = 1.0,
     ) -> Tensor:
         """Predict, in the model's prediction type, from noisy latents.
 
@@ -106,20 +109,31 @@ class MagicPoseNetwork(nn.Module):
             prompt_embeds: ``(1 n d)``.
             bank: from `read_reference` with the same b, or None for the plain UNet.
             pose_maps: ``(b f 3 H W)`` in [0, 1], or None for no ControlNet.
+            appearance_scale, pose_scale: as in `Controls`.
 
         Returns:
             ``(b f c h w)``.
+
+        Raises:
+            ValueError: pose maps for a network without a ControlNet.
         """
         batch, frames = latents.shape[:2]
         flat = self._with_positions(latents.flatten(0, 1))
         flat_timestep = timestep.repeat_interleave(frames)
         text = prompt_embeds.expand(batch * frames, -1, -1)
         down, mid = None, None
-        if pose_maps is not None:
+        if pose_maps is not None and pose_scale != 0:
+            if self.pose_controlnet is None:
+                raise ValueError("this network has no pose ControlNet: pose_maps must be None")
             down, mid = self.pose_controlnet(
-                flat, flat_timestep, text, controlnet_cond=pose_maps.flatten(0, 1), return_dict=False
+                flat,
+                flat_timestep,
+                text,
+                controlnet_cond=pose_maps.flatten(0, 1),
+                conditioning_scale=pose_scale,
+                return_dict=False,
             )
-        self.link.hand_over(bank)
+        self.link.hand_over(bank, appearance_scale)
         if self.has_motion:
             clip = flat.unflatten(0, (batch, frames)).transpose(1, 2)  # (b c f h w)
             out = self.unet(

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,40 +21,21 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
+from transformers import CLIPVisionModelWithProjection
 
+from .. import console
 from ..errors import MagicPoseError
-from ..media.pictures import Placement
-from ..pose.draw import pose_map
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, read_block
-from .bank import Bank, join_references
+from .controls import Controls
+from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
+from .pose_maps import DrawnMaps, PoseMaps, gather
 from .sampler import denoise, frame_noise
 from .windows import circular_windows, shifted_windows
 
 PROMPT_EMBEDS = "prompt_embeds.safetensors"
-
-
-class PoseMaps(Protocol):
-    """Pose maps of a video, drawn or read when asked for: ``maps[i]`` is uint8 ``(H W 3)``."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> np.ndarray: ...
-
-
-class DrawnMaps:
-    """A pose sequence as `PoseMaps`: each map is drawn when asked for, centre-cropped to the model's size."""
-
-    def __init__(self, poses: PoseSequence, width_px: int, height_px: int) -> None:
-        self._poses = poses
-        self._placement = Placement.crop(poses.width_px, poses.height_px, width_px, height_px)
-
-    def __len__(self) -> int:
-        return len(self._poses)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return pose_map(self._poses[index], self._poses.width_px, self._poses.height_px, self._placement)
+PAPER = Controls()
 
 
 class MagicPosePipeline(DiffusionPipeline):
@@ -64,22 +45,24 @@ class MagicPosePipeline(DiffusionPipeline):
         vae: between pictures and latents.
         unet: the denoising UNet.
         appearance_unet: reads the reference.
-        pose_controlnet: reads the pose maps.
         scheduler: a DDIMScheduler as the model was trained.
+        pose_controlnet: reads the pose maps; None is the paper's stage 1, which follows no pose.
         motion_adapter: the motion module; without it frames are independent of each other.
+        image_encoder: CLIP's, for a UNet that is conditioned on a picture (SD Image Variations) and not on a text.
         sampling: defaults for sampling, the fields of `SamplingBlock`.
     """
 
-    _optional_components = ["motion_adapter"]  # noqa: RUF012 - diffusers' own name and type
+    _optional_components = ["pose_controlnet", "motion_adapter", "image_encoder"]  # noqa: RUF012 - diffusers' own name and type
 
     def __init__(
         self,
         vae: AutoencoderKL,
         unet: UNet2DConditionModel,
         appearance_unet: UNet2DConditionModel,
-        pose_controlnet: ControlNetModel,
         scheduler: DDIMScheduler,
+        pose_controlnet: ControlNetModel | None = None,
         motion_adapter: MotionAdapter | None = None,
+        image_encoder: CLIPVisionModelWithProjection | None = None,
         sampling: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -90,11 +73,13 @@ class MagicPosePipeline(DiffusionPipeline):
             pose_controlnet=pose_controlnet,
             scheduler=scheduler,
             motion_adapter=motion_adapter,
+            image_encoder=image_encoder,
         )
         self.sampling = read_block(SamplingBlock, sampling or {}, "the model's sampling block")
         self.register_to_config(sampling=self.sampling.model_dump())
         self.network = MagicPoseNetwork(unet, appearance_unet, pose_controlnet, motion_adapter)
         self.prompt_embeds: Tensor | None = None
+        self._said_independent = False
 
     # folder
 
@@ -165,13 +150,28 @@ class MagicPosePipeline(DiffusionPipeline):
             frames.append(((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte()[0])
         return torch.stack(frames).permute(0, 2, 3, 1).cpu().numpy()
 
-    # the network and the sampler
+    @torch.no_grad()
+    def embed_picture(self, pictures: np.ndarray) -> Tensor | None:
+        """What takes a prompt's place in a model with an image encoder: CLIP's embedding ``(1 r d)`` of the references.
 
-    def _text(self, prompt_embeds: Tensor | None) -> Tensor:
-        text = self.prompt_embeds if prompt_embeds is None else prompt_embeds
-        if text is None:
-            raise ValueError("this model stores no embedding of the empty prompt: pass prompt_embeds")
-        return text.to(self.unet.device, self.unet.dtype)
+        Scaled to CLIP's square and normalised as SD Image Variations was trained.
+
+        Args:
+            pictures: uint8 ``(r H W 3)``.
+
+        Returns:
+            None for a model without image encoder.
+        """
+        if self.image_encoder is None:
+            return None
+        side = self.image_encoder.config.image_size
+        pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+        pixels = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=False)
+        mean, deviation = (torch.tensor(values)[:, None, None] for values in CLIP_NORMALISATION)
+        seen = ((pixels - mean) / deviation).to(self.image_encoder.device, self.image_encoder.dtype)
+        return self.image_encoder(seen).image_embeds[None]
+
+    # the network and the sampler
 
     @torch.no_grad()
     def predict_noise(
@@ -182,6 +182,9 @@ class MagicPosePipeline(DiffusionPipeline):
         pose_maps: Tensor | None,
         prompt_embeds: Tensor | None = None,
         guidance_scale: float | None = None,
+        *,
+        controls: Controls = PAPER,
+        reference_noise: Tensor | None = None,
     ) -> Tensor:
         """The paper's whole network at one timestep, in the model's prediction type.
 
@@ -189,68 +192,58 @@ class MagicPosePipeline(DiffusionPipeline):
             latents: noisy latents ``(f c h w)``; with a motion module they are consecutive frames.
             timestep: one for all, or ``(f,)``.
             reference_latent: ``(r c h w)``, r pictures of one person.
-            pose_maps: float [0, 1] ``(f 3 H W)``, or None for no ControlNet.
+            pose_maps: float [0, 1] ``(f 3 H W)``, or None for no ControlNet (the paper's stage 1).
             prompt_embeds: ``(1 n d)``; None is the stored embedding of the empty prompt.
             guidance_scale: 1 is the conditional branch alone, 0 the unconditional; None the model's own.
+            controls: strength of bank and pose; their time is the sampler's.
+            reference_noise: noise ``(r c h w)`` to put on the reference at the timestep; None leaves it clean.
 
         Returns:
             ``(f c h w)``.
 
         Raises:
-            ValueError: timesteps that differ between frames, with a motion module.
+            ValueError: timesteps that differ between frames, with a motion module; no prompt embedding.
         """
-        text = self._text(prompt_embeds)
-        steps = torch.as_tensor(timestep, device=latents.device).reshape(-1)
-        if bool((steps == steps[0]).all()):
-            bank = self._read(reference_latent, int(steps[0]), text)
-            return self._guided(latents, int(steps[0]), bank, pose_maps, text, guidance_scale)
+        network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
+        steps = torch.as_tensor(timestep).reshape(-1).tolist()
+        if len(set(steps)) == 1:
+            return network(latents, steps[0], pose_maps, controls.pose_scale)
         if self.network.has_motion:
             raise ValueError("with a motion module all frames of a call share one timestep")
         frames = [
-            self.predict_noise(
+            network(
                 latents[i : i + 1],
-                int(steps[i]),
-                reference_latent,
+                step,
                 None if pose_maps is None else pose_maps[i : i + 1],
-                prompt_embeds,
-                guidance_scale,
+                controls.pose_scale,
             )
-            for i in range(latents.shape[0])
+            for i, step in enumerate(steps)
         ]
         return torch.cat(frames)
 
-    def _read(self, reference_latent: Tensor, timestep: int, text: Tensor) -> Bank:
-        latent = reference_latent.to(text)
-        steps = torch.full((latent.shape[0],), timestep, device=latent.device)
-        return join_references(self.network.read_reference(latent, steps, text))
-
     def _guided(
         self,
-        latents: Tensor,
-        timestep: int,
-        bank: Bank,
-        pose_maps: Tensor | None,
-        text: Tensor,
+        reference_latent: Tensor,
+        prompt_embeds: Tensor | None,
         guidance_scale: float | None,
-    ) -> Tensor:
+        controls: Controls,
+        reference_noise: Tensor | None,
+    ) -> GuidedNetwork:
+        text = self.prompt_embeds if prompt_embeds is None else prompt_embeds
+        if text is None:
+            raise ValueError("this model stores no embedding of the empty prompt: pass prompt_embeds")
+        text = text.to(self.unet.device, self.unet.dtype)
         scale = self.sampling.guidance_scale if guidance_scale is None else guidance_scale
-        clip = latents.to(text)[None]
-        step = torch.tensor([timestep], device=clip.device)
-        maps = None if pose_maps is None else pose_maps.to(text)[None]
-        conditional = self.network(clip, step, text, bank, maps)[0].float() if scale != 0 else None
-        if scale == 1 and conditional is not None:
-            return conditional
-        unconditional = self.network(clip, step, text)[0].float()
-        if conditional is None:
-            return unconditional
-        return unconditional + scale * (conditional - unconditional)  # paper 5.2, Image-CFG
+        return GuidedNetwork(
+            self.network, self.scheduler, reference_latent, text, scale, controls, reference_noise
+        )
 
     @torch.no_grad()
     def denoise(
         self,
         latents: Tensor,
         reference_latent: Tensor,
-        pose_maps: Tensor | PoseMaps,
+        pose_maps: Tensor | PoseMaps | None,
         prompt_embeds: Tensor | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
@@ -258,6 +251,9 @@ class MagicPosePipeline(DiffusionPipeline):
         overlap: int = 4,
         offsets: Sequence[int] | None = None,
         *,
+        controls: Controls = PAPER,
+        reference_noise: Tensor | None = None,
+        circular: bool = False,
         seed: int = 0,
         on_step: Callable[[int], None] | None = None,
     ) -> Tensor:
@@ -266,42 +262,50 @@ class MagicPosePipeline(DiffusionPipeline):
         Args:
             latents: start noise ``(f c h w)``.
             reference_latent: ``(r c h w)``.
-            pose_maps: float [0, 1] ``(f 3 H W)``, or maps made when asked for.
+            pose_maps: float [0, 1] ``(f 3 H W)``, maps made when asked for, or None for no ControlNet.
             prompt_embeds: as in `predict_noise`.
-            num_inference_steps: None is the model's own.
+            num_inference_steps: None is the model's own. A number that divides 1000, for the reference's timesteps.
             guidance_scale: None is the model's own.
             window: frames denoised together.
             overlap: frames that neighbouring windows share.
             offsets: one for each step: the reference implementation's circular windows. None: windows of our own,
                 shifted each step by an offset drawn from the seed, never joining the last frame to the first.
+            controls: strength and time of bank and pose.
+            reference_noise: as in `predict_noise`, the same in each step.
+            circular: without offsets, take the reference's windows all the same, at offsets drawn from the seed.
             seed: of the offsets.
             on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
             Clean latents ``(f c h w)``.
         """
-        text = self._text(prompt_embeds)
         frames = latents.shape[0]
-        bank_of: dict[int, Bank] = {}
+        self._say_if_independent(frames)
+        network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
+        scheduler = DDIMScheduler.from_config(self.scheduler.config)
+        steps = self.sampling.num_inference_steps if num_inference_steps is None else num_inference_steps
 
         def predict(part: Tensor, timestep: int, numbers: Sequence[int]) -> Tensor:
-            if timestep not in bank_of:  # once a timestep for all windows
-                bank_of.clear()
-                bank_of[timestep] = self._read(reference_latent, timestep, text)
-            maps = _gather(pose_maps, numbers)
-            return self._guided(part, timestep, bank_of[timestep], maps, text, guidance_scale)
+            timesteps = scheduler.timesteps.tolist()
+            pose_scale = controls.pose_scale_at(timesteps.index(timestep), len(timesteps))
+            return network(part, timestep, gather(pose_maps, numbers) if pose_scale else None, pose_scale)
 
         draw = random.Random(seed)
 
         def windows(step: int) -> list[list[int]]:
             if offsets is not None:
                 return circular_windows(frames, window, overlap, offsets[step])
+            if circular:
+                return circular_windows(frames, window, overlap, draw.randrange(frames))
             return shifted_windows(frames, window, overlap, draw.randrange(max(window - overlap, 1)))
 
-        steps = self.sampling.num_inference_steps if num_inference_steps is None else num_inference_steps
-        scheduler = DDIMScheduler.from_config(self.scheduler.config)
         start = latents.to(self.unet.device, torch.float32)
         return denoise(start, predict, scheduler, steps, windows, on_step)
+
+    def _say_if_independent(self, frames: int) -> None:
+        if frames > 1 and not self.network.has_motion and not self._said_independent:
+            console.warn("this model has no motion module: its frames are independent, whatever the windows.")
+            self._said_independent = True  # once, not for each video
 
     @torch.no_grad()
     def __call__(
@@ -314,20 +318,24 @@ class MagicPosePipeline(DiffusionPipeline):
         seed: int = 0,
         window: int = 16,
         overlap: int = 4,
+        circular: bool = False,
+        noise: str | None = None,
+        noisy_reference: bool | None = None,
+        controls: Controls = PAPER,
         on_step: Callable[[int], None] | None = None,
     ) -> Iterator[np.ndarray]:
         """Make the frames of the reference's person in the given poses.
 
         Args:
-            reference: uint8 ``(H W 3)``, sides multiples of `size_multiple_px`.
+            reference: uint8 ``(H W 3)``, or ``(r H W 3)`` for several pictures of one person; sides multiples of
+                `size_multiple_px`.
             poses: a pose sequence, or pose maps, uint8 ``(f H W 3)`` of the reference's size, all at hand or made
                 when asked for.
-            num_inference_steps: None is the model's own.
-            guidance_scale: None is the model's own.
+            num_inference_steps, guidance_scale: None is the model's own.
             seed: of the noise and of the windows' offsets.
-            window: frames denoised together.
-            overlap: frames that neighbouring windows share.
-            on_step: called after each window with the number of frames that this step had not seen before.
+            window, overlap, circular, controls, on_step: as in `denoise`.
+            noise: ``shared`` by all frames or ``independent``; None is the model's own.
+            noisy_reference: whether the reference is noised as the frames are; None is the model's own.
 
         Returns:
             uint8 ``(H W 3)``, one a pose: denoised by then, decoded when asked for.
@@ -335,28 +343,39 @@ class MagicPosePipeline(DiffusionPipeline):
         Raises:
             ValueError: a reference whose sides are no multiples of `size_multiple_px`.
         """
-        height, width = reference.shape[:2]
+        references = reference if reference.ndim == 4 else reference[None]
+        height, width = references.shape[1:3]
         if height % self.size_multiple_px or width % self.size_multiple_px:
             raise ValueError(
                 f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
             )
         if isinstance(poses, PoseSequence):
             poses = DrawnMaps(poses, width, height)
-        reference_latent = self.encode(reference[None])
-        shape = (self.vae.config.latent_channels, *reference_latent.shape[-2:])
+        reference_latent = self.encode(references)
+        channels, rows, columns = reference_latent.shape[1:]
+        is_shared = (noise or self.sampling.noise) == "shared"
+        start = frame_noise(len(poses), (channels, rows, columns), seed, shared=is_shared)
+        is_noisy = self.sampling.reference == "noised" if noisy_reference is None else noisy_reference
         latents = self.denoise(
-            frame_noise(len(poses), shape, seed, shared=self.sampling.noise == "shared"),
+            start,
             reference_latent,
             poses,
-            None,
+            self.embed_picture(references),
             num_inference_steps,
             guidance_scale,
             window,
             overlap,
+            controls=controls,
+            reference_noise=start[:1] if is_noisy else None,
+            circular=circular,
             seed=seed,
             on_step=on_step,
         )
         return (self.decode(latent[None])[0] for latent in latents)
+
+
+CLIP_NORMALISATION = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+"""Mean and standard deviation of red, green and blue in [0, 1] that CLIP was trained with."""
 
 
 def fold_of(vae: AutoencoderKL) -> int:
@@ -365,10 +384,3 @@ def fold_of(vae: AutoencoderKL) -> int:
     Folding spares a small VAE its widest pictures, where a CPU spends most of its time.
     """
     return math.isqrt(vae.config.in_channels // 3)
-
-
-def _gather(pose_maps: Tensor | PoseMaps, numbers: Sequence[int]) -> Tensor:
-    if isinstance(pose_maps, Tensor):
-        return pose_maps[list(numbers)]
-    drawn = np.stack([pose_maps[number] for number in numbers])
-    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255

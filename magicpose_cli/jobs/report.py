@@ -16,12 +16,18 @@ from ..pose.sequence import POINT_COUNTS, FramePose
 if TYPE_CHECKING:
     from .retarget import Plan, RetargetOptions
 
+_NAMED = ("reference", "driving", "model", "audio")  # inputs that have an entry of their own in a report
 _PACKAGES = ("torch", "diffusers", "mediapipe", "controlnet-aux", "av", "numpy")
 
 
-def hash_inputs(reference: Path, driving: Path, model: Path, audio: AudioSource | None) -> dict[str, str]:
-    """SHA-256 of each input by its role: reference, driving, model, and audio where there is one."""
+def hash_inputs(
+    reference: Path, driving: Path, model: Path, audio: AudioSource | None, options: RetargetOptions
+) -> dict[str, str]:
+    """SHA-256 of each input by its role: reference, driving, model, and of what else was given."""
     paths = {"reference": reference, "driving": driving, "model": model}
+    paths |= {f"also {number}": path for number, path in enumerate(options.also, 1)}
+    swaps = {"base_unet": options.base_unet, "motion_module": options.motion_module}
+    paths |= {role: path for role, path in swaps.items() if path is not None}
     if audio is not None:
         paths["audio"] = Path(audio.path)
     return {role: sha256_of(path) for role, path in paths.items()}
@@ -62,15 +68,16 @@ def describe(
             "motion": plan.facts.has_motion,
         },
         "options": {
-            **asdict(options),
-            "audio_from": None if options.audio_from is None else str(options.audio_from),
+            **{name: _plain(value) for name, value in asdict(options).items()},
             "steps": plan.steps,
             "guidance": plan.guidance,
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
-            "noise": plan.facts.sampling.noise,
+            "noise": options.noise or plan.facts.sampling.noise,
+            "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),
             "device": str(plan.device),
             "dtype": str(plan.dtype).removeprefix("torch."),
         },
+        "also_given": {role: digest for role, digest in plan.hashes.items() if role not in _NAMED},
         "frames": frames,
         "fps": str(driving.fps),
         "audio": None,
@@ -83,6 +90,17 @@ def describe(
     if plan.audio is not None:
         report["audio"] = {"path": str(plan.audio.path), "sha256": plan.hashes["audio"]}
     return report
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, alone or among others."""
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _either(asked: bool | None, own: bool) -> bool:
+    return own if asked is None else asked
 
 
 def _detection(plan: Plan, reference_pose: FramePose, cut: int) -> dict[str, Any]:

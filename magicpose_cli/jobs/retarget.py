@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import console
-from ..errors import OptionError
+from ..errors import ModelError, OptionError
 from ..media.atomic import write_file, write_json
 from ..media.compare import side_by_side
 from ..media.pictures import Placement, load_picture
@@ -34,7 +34,8 @@ from .report import describe, hash_inputs
 if TYPE_CHECKING:
     import torch
 
-    from ..diffusion.folder import ModelFacts
+    from ..diffusion.controls import Controls
+    from ..diffusion.folder import ModelFacts, Swaps
     from ..diffusion.pipeline import MagicPosePipeline
 
 
@@ -52,6 +53,12 @@ class RetargetOptions:
         device, dtype: where and in which format to compute.
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
+        windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
+        also: more pictures of the reference's person.
+        appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
+        noise: ``shared`` or ``independent``; None is the model's own.
+        noisy_reference: whether the reference is noised as the frames are; None is the model's own.
+        base_unet, motion_module: folders of networks in place of the model's.
         driving_kind: ``auto``, ``video``, ``pose-maps`` or ``openpose-json``.
         detector: ``auto``, ``mediapipe`` or ``openpose``.
         audio_from: file whose sound to use; None for the driving's own.
@@ -72,6 +79,16 @@ class RetargetOptions:
     duration_s: float | None = None
     window: int = 16
     overlap: int = 4
+    windows: str = "shifted"
+    also: tuple[Path, ...] = ()
+    appearance_scale: float = 1.0
+    pose_scale: float = 1.0
+    pose_start: float = 0.0
+    pose_end: float = 1.0
+    noise: str | None = None
+    noisy_reference: bool | None = None
+    base_unet: Path | None = None
+    motion_module: Path | None = None
     driving_kind: str = "auto"
     detector: str = "auto"
     audio_from: Path | None = None
@@ -99,11 +116,13 @@ class Plan:
 
     Attributes:
         reference_path, reference: the picture, uint8 ``(H W 3)``.
+        also: more pictures of the same person, at the model's size, uint8 ``(H W 3)`` each.
         driving: looked at, not yet read.
         reference_place, driving_place: how each comes to the model's size.
-        model_dir, facts: the model, not yet loaded.
+        model_dir, swaps, facts: the model and what is taken in place of its networks, not yet loaded.
         device, dtype: where and in which format to compute.
         steps, guidance: the user's, or the model's own.
+        controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
         hashes: SHA-256 of reference, driving, model and sound.
@@ -111,15 +130,18 @@ class Plan:
 
     reference_path: Path
     reference: np.ndarray
+    also: tuple[np.ndarray, ...]
     driving: Driving
     reference_place: Placement
     driving_place: Placement
     model_dir: Path
+    swaps: Swaps
     facts: ModelFacts
     device: torch.device
     dtype: torch.dtype
     steps: int
     guidance: float
+    controls: Controls
     audio: AudioSource | None
     outputs: Outputs
     hashes: dict[str, str]
@@ -155,12 +177,11 @@ def retarget(
         plan.driving.find_poses(detector)
     cut = _say_crops(reference_pose, plan)
     maps = plan.driving.maps(plan.driving_place)
-    if not plan.facts.has_motion and len(maps) > 1:
-        console.warn("this model has no motion module: its frames are independent of each other.")
+    _check_length(len(maps), options)
     with clock.stage("load"):
-        pipeline = load_model(plan.model_dir, plan.device, plan.dtype)
+        pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps)
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
-    frames = _sample(pipeline, placed, maps, plan, options, clock)
+    frames = _sample(pipeline, np.stack([placed, *plan.also]), maps, plan, options, clock)
 
     with ExitStack() as stack:
         # entered last, published first: no report and no comparison without the result they belong to
@@ -199,16 +220,21 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         InputError: anything wrong with what was given.
     """
     from ..device import pick_device, pick_dtype
-    from ..diffusion.folder import read_facts
+    from ..diffusion.controls import Controls
+    from ..diffusion.folder import Swaps, read_facts
 
     _check_numbers(options)
-    inputs = [path for path in (reference_path, driving_path, options.audio_from) if path is not None]
+    controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
+    swaps = Swaps(options.base_unet, options.motion_module)
+    others = (options.audio_from, *options.also, options.base_unet, options.motion_module)
+    inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
     outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
     reference = load_picture(reference_path)
     driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
     audio = _choose_audio(driving, outputs.frames, options)
     model_dir = find_model(options.model)
-    facts = read_facts(model_dir)
+    facts = read_facts(model_dir, swaps)
+    _check_model(model_dir, facts)
     _say_what_it_knows(model_dir.name, options.model, facts)
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
@@ -216,20 +242,53 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     return Plan(
         reference_path=reference_path,
         reference=reference,
+        also=tuple(_placed(path, size_px, options.fit) for path in options.also),
         driving=driving,
         reference_place=place(reference_px, size_px, options.fit),
         driving_place=place(driving.size_px, size_px, options.fit),
         model_dir=model_dir,
+        swaps=swaps,
         facts=facts,
         device=device,
         dtype=pick_dtype(options.dtype, device),
         steps=options.steps or facts.sampling.num_inference_steps,
         guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        controls=controls,
         audio=audio,
         outputs=outputs,
         # now, since a run may take hours and its inputs change meanwhile
-        hashes=hash_inputs(reference_path, driving_path, model_dir, audio),
+        hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
     )
+
+
+def _check_length(frames: int, options: RetargetOptions) -> None:
+    if options.windows == "reference" and frames < max(options.overlap, 1):
+        raise OptionError(
+            expected=f"at least {options.overlap} frames for --windows reference",
+            found=str(frames),
+            remedy="Use --windows shifted.",
+        )
+
+
+def _placed(path: Path, size_px: tuple[int, int], fit: str) -> np.ndarray:
+    picture = load_picture(path)
+    return place((picture.shape[1], picture.shape[0]), size_px, fit).apply(picture, edge_colour(picture))
+
+
+def _check_model(folder: Path, facts: ModelFacts) -> None:
+    """Refuse models that hold not all that the job needs."""
+    if not facts.has_pose:
+        raise ModelError(
+            expected=f"a model with a pose ControlNet in {folder}",
+            found="one of the paper's first stage, which follows no pose",
+            remedy="Convert a checkpoint of the second stage.",
+        )
+    if not facts.has_condition:
+        raise ModelError(
+            expected=f"the embedding of the empty prompt in {folder}",
+            found="none",
+            remedy="Convert the checkpoint again with --prompt-embeds.",
+        )
 
 
 def _check_numbers(options: RetargetOptions) -> None:
@@ -298,5 +357,9 @@ def _sample(
             seed=options.seed,
             window=options.window,
             overlap=options.overlap,
+            circular=options.windows == "reference",
+            noise=options.noise,
+            noisy_reference=options.noisy_reference,
+            controls=plan.controls,
             on_step=bar.advance,
         )

@@ -112,11 +112,22 @@ class TrainVae:
 
 
 class NoiseLoss(nn.Module):
-    """Mean squared error of the whole network's prediction (Eq. 5), in the model's prediction type."""
+    """Mean squared error of the whole network's prediction (Eq. 4 without pose maps, Eq. 5 with them).
 
-    def __init__(self, network: MagicPoseNetwork, scheduler: DDIMScheduler, prompt_embeds: Tensor) -> None:
+    In the model's prediction type. With `noisy_reference` the reference gets its first target's noise and timestep,
+    as the reference implementation does it where its reference is not clean.
+    """
+
+    def __init__(
+        self,
+        network: MagicPoseNetwork,
+        scheduler: DDIMScheduler,
+        prompt_embeds: Tensor,
+        *,
+        noisy_reference: bool = False,
+    ) -> None:
         super().__init__()
-        self.network, self.scheduler = network, scheduler
+        self.network, self.scheduler, self.noisy_reference = network, scheduler, noisy_reference
         self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
 
     def forward(
@@ -125,7 +136,7 @@ class NoiseLoss(nn.Module):
         noise: Tensor,
         timestep: Tensor,
         reference: Tensor,
-        pose_maps: Tensor,
+        pose_maps: Tensor | None,
         conditional: int,
     ) -> Tensor:
         """Loss of a batch.
@@ -135,7 +146,7 @@ class NoiseLoss(nn.Module):
             noise: ``(b f c h w)``.
             timestep: ``(b,)``.
             reference: clean reference latents ``(b c h w)``.
-            pose_maps: [0, 1] ``(b f 3 H W)``.
+            pose_maps: [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
             conditional: the first so many of the batch have bank and pose, the rest neither.
         """
         frames = latents.shape[1]
@@ -149,12 +160,11 @@ class NoiseLoss(nn.Module):
         parts = []
         if conditional:
             with_bank = slice(0, conditional)
+            if self.noisy_reference:
+                reference = self.scheduler.add_noise(reference, noise[:, 0], timestep)
+            maps = None if pose_maps is None else pose_maps[with_bank]
             bank = self.network.read_reference(reference[with_bank], timestep[with_bank], self.prompt_embeds)
-            parts.append(
-                self.network(
-                    noisy[with_bank], timestep[with_bank], self.prompt_embeds, bank, pose_maps[with_bank]
-                )
-            )
+            parts.append(self.network(noisy[with_bank], timestep[with_bank], self.prompt_embeds, bank, maps))
         if conditional < len(latents):
             plain = slice(conditional, None)
             parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
@@ -172,7 +182,12 @@ class _TrainNetwork:
         self.latents = encode_clips(pipeline, clips)
         if pipeline.prompt_embeds is None:
             raise ValueError("a model in training needs its prompt_embeds")
-        self.module = NoiseLoss(pipeline.network, pipeline.scheduler, pipeline.prompt_embeds)
+        self.module = NoiseLoss(
+            pipeline.network,
+            pipeline.scheduler,
+            pipeline.prompt_embeds,
+            noisy_reference=pipeline.sampling.reference == "noised",
+        )
 
     def finish(self) -> None:
         """Nothing to add: the weights say it all."""

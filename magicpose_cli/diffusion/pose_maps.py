@@ -1,0 +1,46 @@
+"""Pose maps of a whole video, drawn or read when asked for, so that no run holds them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..media.pictures import Placement
+from ..pose.draw import pose_map
+from ..pose.sequence import PoseSequence
+
+
+class PoseMaps(Protocol):
+    """``maps[i]`` is uint8 ``(H W 3)``; a numpy array ``(f H W 3)`` is one, too."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+class DrawnMaps:
+    """A pose sequence as `PoseMaps`: each map is drawn when asked for, centre-cropped to the model's size."""
+
+    def __init__(self, poses: PoseSequence, width_px: int, height_px: int) -> None:
+        self._poses = poses
+        self._placement = Placement.crop(poses.width_px, poses.height_px, width_px, height_px)
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return pose_map(self._poses[index], self._poses.width_px, self._poses.height_px, self._placement)
+
+
+def gather(pose_maps: Tensor | PoseMaps | None, numbers: Sequence[int]) -> Tensor | None:
+    """Some frames' pose maps as the networks take them: float [0, 1] ``(f 3 H W)``; None stays None."""
+    if pose_maps is None:
+        return None
+    if isinstance(pose_maps, Tensor):
+        return pose_maps[list(numbers)]
+    drawn = np.stack([pose_maps[number] for number in numbers])
+    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255
