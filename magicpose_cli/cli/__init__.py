@@ -75,7 +75,7 @@ def _options(
     """Options of every command."""
 
 
-from . import encode, eval, extract_pose, retarget, synth, train  # noqa: E402
+from . import encode, eval, extract_pose, models, retarget, synth, train  # noqa: E402
 
 app.command("retarget")(retarget.retarget)
 app.command("extract-pose")(extract_pose.extract_pose)
@@ -83,6 +83,11 @@ app.command("encode")(encode.encode)
 app.command("eval")(eval.evaluate)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
+
+_models = typer.Typer(no_args_is_help=True, help="Convert released weights, and export models.")
+_models.command("convert")(models.convert)
+_models.command("export")(models.export)
+app.add_typer(_models, name="models")
 
 
 def main() -> None:

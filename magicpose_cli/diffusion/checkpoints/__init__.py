@@ -1,0 +1,1 @@
+"""Released checkpoints to our folders and back: names, shapes, conversion, export."""
