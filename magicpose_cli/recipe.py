@@ -90,10 +90,19 @@ class Optimisation(_Strict):
 
 
 class VaeStage(Optimisation):
-    """Pictures to latents and back: absolute and squared error plus a little KL."""
+    """Pictures to latents and back: absolute and squared error, edges, and a little KL."""
 
     crop_px: Positive = 128
     kl_weight: float = Field(default=1e-6, ge=0)
+    linear_start: bool = False
+    """Start fresh weights as a principal component analysis of the clips' pictures."""
+    outer_rate: PositiveFloat = 1.0
+    """Share of the learning rate for the first convolution and the encoder's and the decoder's last: their inputs are
+    many and alike, so that a step of Adam's moves their outputs far."""
+    hand_weight: float = Field(default=0.0, ge=0)
+    """Added to a pixel's weight at hands and joints."""
+    face_weight: float = Field(default=0.0, ge=0)
+    """Added to a pixel's weight at the face."""
 
 
 class PoseStage(Optimisation):
@@ -105,6 +114,8 @@ class PoseStage(Optimisation):
     """Frames of the same video that share a reference, its bank and its timestep."""
     drop_conditions: float = Field(default=0.0, ge=0, lt=1)
     """Share of references trained without bank and pose, for guidance; of use only where the UNet trains."""
+    mask_face: float = Field(default=0.0, ge=0, lt=1)
+    """Share of references whose targets' pose maps have no face points, as where a detector finds none (paper 5.4)."""
 
 
 class MotionStage(Optimisation):

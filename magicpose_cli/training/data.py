@@ -39,8 +39,8 @@ class Clips:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def crops(self, seed: int, step: int, count: int, size_px: int) -> np.ndarray:
-        """Random squares of random frames, uint8 ``(count size size 3)``."""
+    def crops(self, seed: int, step: int, count: int, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same random squares of random frames and of their pose maps, uint8 ``(count size size 3)`` each."""
         draw = np.random.default_rng([seed, step])
         _, height, width, _ = self.frames.shape
         if size_px > min(height, width):
@@ -52,8 +52,10 @@ class Clips:
         cut = []
         for number in draw.integers(len(self.frames), size=count):
             top, left = draw.integers(height - size_px + 1), draw.integers(width - size_px + 1)
-            cut.append(self.frames[number, top : top + size_px, left : left + size_px])
-        return np.stack(cut)
+            square = (number, slice(top, top + size_px), slice(left, left + size_px))
+            cut.append((self.frames[square], self.pose_maps[square]))
+        frames, pose_maps = zip(*cut, strict=True)
+        return np.stack(frames), np.stack(pose_maps)
 
     def pairs(self, seed: int, step: int, count: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
         """Frame numbers of references ``(count,)`` and of targets from the same videos ``(count targets)``.

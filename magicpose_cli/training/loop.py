@@ -47,7 +47,7 @@ def fit(
     settings = stage.settings
     accelerator = Accelerator(mixed_precision=settings.mixed_precision)
     trained = list(stage.trained())
-    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(stage.rates(), weight_decay=settings.weight_decay)
     schedule = get_scheduler(
         settings.schedule,
         optimizer,

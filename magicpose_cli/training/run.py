@@ -15,6 +15,7 @@ from ..errors import InputError, RecipeError
 from ..recipe import Optimisation, Recipe, read_recipe
 from ..weights import assets_dir
 from .data import SPLITS, Clips, load_clips
+from .linear import start_linear
 from .loop import MODEL, STATE, fit
 from .stages import Stage, TrainMotion, TrainPose, TrainVae
 
@@ -68,6 +69,8 @@ def run_stage(
     console.say(
         f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids."
     )
+    if stage == "vae" and settings.vae.linear_start and init_dir is None and not started:
+        start_linear(pipeline.vae, clips.frames)
     return fit(
         _make(stage, settings, pipeline, clips, held_out),
         pipeline,
