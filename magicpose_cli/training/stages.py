@@ -16,15 +16,14 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .. import console
-from ..diffusion.network import MagicPoseNetwork
-from ..diffusion.pipeline import MagicPosePipeline, fold_of
+from ..diffusion.pipeline import MagicPosePipeline
 from ..recipe import MotionStage, Optimisation, PoseStage, VaeStage
 from .data import Clips
+from .losses import NoiseLoss, VaeLoss
 
 
 class Stage(Protocol):
@@ -52,46 +51,6 @@ class Stage(Protocol):
 
 
 # vae
-
-
-class VaeLoss(nn.Module):
-    """Error of the reconstruction and of its edges, counted more at hands and face, and a little KL.
-
-    The KL term keeps latents small. Edges are differences of neighbouring pixels: what makes a face one.
-    """
-
-    def __init__(self, vae: AutoencoderKL, settings: VaeStage) -> None:
-        super().__init__()
-        self.vae, self.settings = vae, settings
-
-    def forward(self, pixels: Tensor, pose_maps: Tensor) -> Tensor:
-        """Loss of pictures in [-1, 1], ``(b 3 H W)``, and their pose maps in [0, 1], ``(b 3 H W)``."""
-        fold = fold_of(self.vae)
-        posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
-        # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
-        again = functional.pixel_shuffle(self.vae.decode(posterior.mode()).sample.float(), fold)
-        weight = place_weight(pose_maps, self.settings.hand_weight, self.settings.face_weight)
-        error = (again - pixels) * weight
-        edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
-        absolute, squared = error.abs().mean(), (error * (again - pixels)).mean()
-        return absolute + 2 * squared + edges / 2 + self.settings.kl_weight * posterior.kl().mean()
-
-
-def place_weight(pose_maps: Tensor, hand: float, face: float) -> Tensor:
-    """What a pixel's error counts, ``(b 1 H W)`` with mean 1: more at hands, joints and face.
-
-    Args:
-        pose_maps: [0, 1] ``(b 3 H W)``; face points are white, hands and joints in full colours, limbs darker.
-        hand: added within about 10 px of hands, joints and face points.
-        face: added within about 6 px of face points.
-    """
-    masks = torch.cat([pose_maps.amax(1, keepdim=True), pose_maps.amin(1, keepdim=True)], dim=1) > 0.9
-    # on squares of 4 px: fine enough, and sixteen times as fast
-    coarse = functional.max_pool2d(masks.float(), 4, ceil_mode=True)
-    near = [functional.max_pool2d(coarse[:, [i]], 2 * reach + 1, 1, reach) for i, reach in ((0, 2), (1, 1))]
-    weight = functional.interpolate(1 + hand * near[0] + face * near[1], scale_factor=4.0, mode="nearest")
-    weight = weight[..., : pose_maps.shape[-2], : pose_maps.shape[-1]]
-    return weight / weight.mean()
 
 
 class TrainVae:
@@ -134,66 +93,6 @@ class TrainVae:
 
 
 # pose and motion
-
-
-class NoiseLoss(nn.Module):
-    """Mean squared error of the whole network's prediction (Eq. 4 without pose maps, Eq. 5 with them).
-
-    In the model's prediction type. With `noisy_reference` the reference gets its first target's noise and timestep,
-    as the reference implementation does it where its reference is not clean.
-    """
-
-    def __init__(
-        self,
-        network: MagicPoseNetwork,
-        scheduler: DDIMScheduler,
-        prompt_embeds: Tensor,
-        *,
-        noisy_reference: bool = False,
-    ) -> None:
-        super().__init__()
-        self.network, self.scheduler, self.noisy_reference = network, scheduler, noisy_reference
-        self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
-
-    def forward(
-        self,
-        latents: Tensor,
-        noise: Tensor,
-        timestep: Tensor,
-        reference: Tensor,
-        pose_maps: Tensor | None,
-        conditional: int,
-    ) -> Tensor:
-        """Loss of a batch.
-
-        Args:
-            latents: clean ``(b f c h w)``.
-            noise: ``(b f c h w)``.
-            timestep: ``(b,)``.
-            reference: clean reference latents ``(b c h w)``.
-            pose_maps: [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
-            conditional: the first so many of the batch have bank and pose, the rest neither.
-        """
-        frames = latents.shape[1]
-        steps = timestep.repeat_interleave(frames)
-        flat, flat_noise = latents.flatten(0, 1), noise.flatten(0, 1)
-        noisy = self.scheduler.add_noise(flat, flat_noise, steps).view_as(latents)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            wanted = self.scheduler.get_velocity(flat, flat_noise, steps).view_as(latents)
-        else:
-            wanted = noise
-        parts = []
-        if conditional:
-            with_bank = slice(0, conditional)
-            if self.noisy_reference:
-                reference = self.scheduler.add_noise(reference, noise[:, 0], timestep)
-            maps = None if pose_maps is None else pose_maps[with_bank]
-            bank = self.network.read_reference(reference[with_bank], timestep[with_bank], self.prompt_embeds)
-            parts.append(self.network(noisy[with_bank], timestep[with_bank], self.prompt_embeds, bank, maps))
-        if conditional < len(latents):
-            plain = slice(conditional, None)
-            parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
-        return functional.mse_loss(torch.cat(parts).float(), wanted.float())
 
 
 class _TrainNetwork:

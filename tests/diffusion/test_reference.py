@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from magicpose_cli import MagicPosePipeline
 from magicpose_cli.cli import app
 from magicpose_cli.diffusion.checkpoints import names
-from magicpose_cli.training.stages import NoiseLoss
+from magicpose_cli.training.losses import NoiseLoss
 
 EPS, GUIDED, VAE, SAMPLE, OVERLAP = 2e-5, 2e-4, 5e-5, 1e-3, 5e-3
 

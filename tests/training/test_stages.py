@@ -7,7 +7,8 @@ import torch
 
 from magicpose_cli.recipe import Recipe
 from magicpose_cli.training.data import load_clips
-from magicpose_cli.training.stages import TrainPose, TrainVae, place_weight, without_face
+from magicpose_cli.training.losses import place_weight
+from magicpose_cli.training.stages import TrainPose, TrainVae, without_face
 
 from ..tiny import TINY, make_tiny
 
