@@ -137,11 +137,27 @@ class TrainVae:
 
 
 class NoiseLoss(nn.Module):
-    """Mean squared error of the whole network's prediction (Eq. 5), in the model's prediction type."""
+    """Mean squared error of the whole network's prediction (Eq. 5), in the model's prediction type.
 
-    def __init__(self, network: MagicPoseNetwork, scheduler: DDIMScheduler, prompt_embeds: Tensor) -> None:
+    Args:
+        network: the four networks.
+        scheduler: its noise schedule.
+        prompt_embeds: ``(1 n d)``.
+        hand_weight: as in `place_weight`; the paper has none.
+        face_weight: as in `place_weight`; the paper has none.
+    """
+
+    def __init__(
+        self,
+        network: MagicPoseNetwork,
+        scheduler: DDIMScheduler,
+        prompt_embeds: Tensor,
+        hand_weight: float = 0.0,
+        face_weight: float = 0.0,
+    ) -> None:
         super().__init__()
         self.network, self.scheduler = network, scheduler
+        self.weights = (hand_weight, face_weight)
         self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
 
     def forward(
@@ -183,7 +199,12 @@ class NoiseLoss(nn.Module):
         if conditional < len(latents):
             plain = slice(conditional, None)
             parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
-        return functional.mse_loss(torch.cat(parts).float(), wanted.float())
+        error = (torch.cat(parts).float() - wanted.float()).square()
+        if any(self.weights):
+            weight = place_weight(pose_maps.flatten(0, 1), *self.weights)
+            height, width = latents.shape[-2:]
+            error = error.flatten(0, 1) * functional.adaptive_avg_pool2d(weight, (height, width))
+        return error.mean()
 
 
 class _TrainNetwork:
@@ -197,7 +218,13 @@ class _TrainNetwork:
         self.latents = encode_clips(pipeline, clips)
         if pipeline.prompt_embeds is None:
             raise ValueError("a model in training needs its prompt_embeds")
-        self.module = NoiseLoss(pipeline.network, pipeline.scheduler, pipeline.prompt_embeds)
+        self.module = NoiseLoss(
+            pipeline.network, pipeline.scheduler, pipeline.prompt_embeds, *self.place_weights()
+        )
+
+    def place_weights(self) -> tuple[float, float]:
+        """What hands and faces count more than the rest."""
+        return 0.0, 0.0
 
     def trained(self) -> Iterable[nn.Parameter]:
         return [p for p in self.pipeline.network.parameters() if p.requires_grad]
@@ -251,12 +278,15 @@ class TrainPose(_TrainNetwork):
     def __init__(
         self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
-        super().__init__(pipeline, clips, held_out)
         self.settings = settings
+        super().__init__(pipeline, clips, held_out)
         pipeline.unet.requires_grad_(settings.train_unet).train()
         pipeline.pose_controlnet.requires_grad_(True).train()
         pipeline.appearance_unet.requires_grad_(True).train()
         freeze_unreached(pipeline.appearance_unet)
+
+    def place_weights(self) -> tuple[float, float]:
+        return self.settings.hand_weight, self.settings.face_weight
 
     def batch(self, seed: int, step: int) -> dict[str, Any]:
         count = self.settings.batch_size
