@@ -116,6 +116,10 @@ class PoseStage(Optimisation):
     """Share of references trained without bank and pose, for guidance; of use only where the UNet trains."""
     mask_face: float = Field(default=0.0, ge=0, lt=1)
     """Share of references whose targets' pose maps have no face points, as where a detector finds none (paper 5.4)."""
+    hand_weight: float = Field(default=0.0, ge=0)
+    """Added to a latent's weight at hands and joints; the paper has none."""
+    face_weight: float = Field(default=0.0, ge=0)
+    """Added to a latent's weight at the face; the paper has none."""
 
 
 class MotionStage(Optimisation):

@@ -74,9 +74,9 @@ def start_linear(vae: AutoencoderKL, frames: np.ndarray) -> None:
         vae.encoder.down_blocks, reversed(vae.decoder.up_blocks), levels, strict=True
     ):
         for resnet in [*encoder_block.resnets, *decoder_block.resnets]:
-            _set_norms(resnet, level)
+            _set_norm(resnet.norm1, level, 1.0, 0.0)
     for resnet in [*vae.encoder.mid_block.resnets, *vae.decoder.mid_block.resnets]:
-        _set_norms(resnet, levels[-1])
+        _set_norm(resnet.norm1, levels[-1], 1.0, 0.0)
     _set_encoder(vae, levels)
     _set_decoder(vae, levels)
 
@@ -109,22 +109,18 @@ def _set_norm(norm: nn.GroupNorm, level: _Level, gain: float, shift: float) -> N
     energy = (level.strengths**2).sum() * (1 + 2 * _CONSTANT_SHARE)
     typical = (energy / norm.num_channels).sqrt()
     nn.init.constant_(norm.weight, 0.1)
-    norm.weight[:count] = gain * typical / level.strengths
+    norm.weight.data[:count] = gain * typical / level.strengths
     nn.init.constant_(norm.bias, shift)
-
-
-def _set_norms(resnet: nn.Module, level: _Level) -> None:
-    _set_norm(resnet.norm1, level, 1.0, 0.0)
 
 
 def _set_conv(conv: nn.Conv2d, weight: Tensor, bias: Tensor, constant: float) -> None:
     """Give a convolution the kernel ``(out in 3 3)``; rows beyond it are silent but for two constants."""
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)
-    conv.weight[: weight.shape[0], : weight.shape[1]] = weight
-    conv.bias[: len(bias)] = bias
+    kernel, offset = torch.zeros(conv.weight.shape), torch.zeros(conv.out_channels)
+    kernel[: weight.shape[0], : weight.shape[1]] = weight
+    offset[: len(bias)] = bias
     if constant:
-        conv.bias[-2], conv.bias[-1] = constant, -constant
+        offset[-2], offset[-1] = constant, -constant
+    conv.load_state_dict({"weight": kernel, "bias": offset})
 
 
 def _centre(matrix: Tensor) -> Tensor:

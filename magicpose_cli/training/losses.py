@@ -57,6 +57,14 @@ class NoiseLoss(nn.Module):
 
     In the model's prediction type. With `noisy_reference` the reference gets its first target's noise and timestep,
     as the reference implementation does it where its reference is not clean.
+
+    Args:
+        network: the four networks.
+        scheduler: its noise schedule.
+        prompt_embeds: ``(1 n d)``.
+        hand_weight: as in `place_weight`; the paper has none.
+        face_weight: as in `place_weight`; the paper has none.
+        noisy_reference: as above.
     """
 
     def __init__(
@@ -64,11 +72,14 @@ class NoiseLoss(nn.Module):
         network: MagicPoseNetwork,
         scheduler: DDIMScheduler,
         prompt_embeds: Tensor,
+        hand_weight: float = 0.0,
+        face_weight: float = 0.0,
         *,
         noisy_reference: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.scheduler, self.noisy_reference = network, scheduler, noisy_reference
+        self.weights = (hand_weight, face_weight)
         self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
 
     def forward(
@@ -109,4 +120,9 @@ class NoiseLoss(nn.Module):
         if conditional < len(latents):
             plain = slice(conditional, None)
             parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
-        return functional.mse_loss(torch.cat(parts).float(), wanted.float())
+        error = (torch.cat(parts).float() - wanted.float()).square()
+        if any(self.weights) and pose_maps is not None:
+            weight = place_weight(pose_maps.flatten(0, 1), *self.weights)
+            height, width = latents.shape[-2:]
+            error = error.flatten(0, 1) * functional.adaptive_avg_pool2d(weight, (height, width))
+        return error.mean()

@@ -110,8 +110,13 @@ class _TrainNetwork:
             pipeline.network,
             pipeline.scheduler,
             pipeline.prompt_embeds,
+            *self.place_weights(),
             noisy_reference=pipeline.sampling.reference == "noised",
         )
+
+    def place_weights(self) -> tuple[float, float]:
+        """What hands and faces count more than the rest."""
+        return 0.0, 0.0
 
     def trained(self) -> Iterable[nn.Parameter]:
         return [p for p in self.pipeline.network.parameters() if p.requires_grad]
@@ -165,12 +170,15 @@ class TrainPose(_TrainNetwork):
     def __init__(
         self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
-        super().__init__(pipeline, clips, held_out)
         self.settings = settings
+        super().__init__(pipeline, clips, held_out)
         pipeline.unet.requires_grad_(settings.train_unet).train()
         pipeline.pose_controlnet.requires_grad_(True).train()
         pipeline.appearance_unet.requires_grad_(True).train()
         freeze_unreached(pipeline.appearance_unet)
+
+    def place_weights(self) -> tuple[float, float]:
+        return self.settings.hand_weight, self.settings.face_weight
 
     def batch(self, seed: int, step: int) -> dict[str, Any]:
         count = self.settings.batch_size

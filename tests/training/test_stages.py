@@ -7,7 +7,7 @@ import torch
 
 from magicpose_cli.recipe import Recipe
 from magicpose_cli.training.data import load_clips
-from magicpose_cli.training.losses import place_weight
+from magicpose_cli.training.losses import NoiseLoss, place_weight
 from magicpose_cli.training.stages import TrainPose, TrainVae, without_face
 
 from ..tiny import TINY, make_tiny
@@ -49,6 +49,34 @@ def test_the_recipe_says_how_many_faces_are_masked(clips):
         maps = TrainPose(settings, pipeline, read, read).batch(0, 0)["pose_maps"]
         empty = (maps.flatten(1).amax(1) == 0).float().mean()
         assert float(empty) == masked
+
+
+def test_an_error_at_a_face_costs_more_where_the_recipe_says_so():
+    pipeline = make_tiny()
+    parts = (pipeline.network, pipeline.scheduler, pipeline.prompt_embeds)
+    draw = torch.Generator().manual_seed(0)
+    latents, noise = (torch.randn(1, 1, 4, 16, 16, generator=draw) for _ in range(2))
+    batch = {
+        "latents": latents,
+        "noise": noise,
+        "timestep": torch.tensor([500]),
+        "reference": latents[0],
+        "pose_maps": _map()[None],
+        "conditional": 1,
+    }
+    errors = {}
+    with torch.no_grad():
+        for face in (0.0, 4.0):
+            errors[face] = float(NoiseLoss(*parts, 0.0, face)(**batch))
+        bank = pipeline.network.read_reference(latents[0], batch["timestep"], parts[2])
+        noisy = pipeline.scheduler.add_noise(latents[0], noise[0], batch["timestep"])
+        made = pipeline.network(noisy[None], batch["timestep"], parts[2], bank, _map()[None])
+    wanted = pipeline.scheduler.get_velocity(latents[0], noise[0], batch["timestep"])
+    error = (made[0] - wanted).square()
+    weight = place_weight(_map(), 0.0, 4.0).unfold(2, 4, 4).unfold(3, 4, 4).mean((-1, -2))
+    assert errors[0.0] == pytest.approx(float(error.mean()), rel=1e-5)
+    assert errors[4.0] == pytest.approx(float((error * weight).mean()), rel=1e-5)
+    assert errors[4.0] != pytest.approx(errors[0.0], rel=1e-3)
 
 
 def test_outer_layers_have_their_own_rate(clips):
