@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,12 @@ from rich.text import Text
 
 def _stderr() -> Console:
     # made anew each time: pytest and CliRunner swap sys.stderr
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True, quiet=_is_follower())
+
+
+def _is_follower() -> bool:
+    """Whether this is one of several processes that train together, of which only the first speaks."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def say(message: str) -> None:
@@ -30,12 +36,16 @@ def warn(message: str) -> None:
 
 
 def fail(message: str) -> None:
-    """Print the line that ends a command (stderr)."""
-    _stderr().print(Text.assemble(("error: ", "bold red"), message))
+    """Print the line that ends a command (stderr), in any process."""
+    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(
+        Text.assemble(("error: ", "bold red"), message)
+    )
 
 
 def result(value: Any, *, as_json: bool = False) -> None:
     """Print a command's result (stdout): text as it is, or any value as one JSON document."""
+    if _is_follower():
+        return
     text = json.dumps(value, indent=2, default=str) if as_json else str(value)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -74,7 +74,11 @@ class Optimisation(_Strict):
     steps: Positive
     """Optimizer steps."""
     batch_size: Positive
-    """References (clips for ``motion``, pictures for ``vae``) in one optimizer step."""
+    """References (clips for ``motion``, pictures for ``vae`` and ``base``) in one optimizer step of all processes."""
+    accumulate: Positive = 1
+    """Forward passes that each process splits its share of a batch into: less memory, the same step."""
+    gradient_checkpointing: bool = False
+    """Compute hidden states again in the backward pass: less memory, a third more time."""
     learning_rate: PositiveFloat
     warmup_steps: int = Field(default=0, ge=0)
     schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"
@@ -105,8 +109,12 @@ class VaeStage(Optimisation):
     """Added to a pixel's weight at the face."""
 
 
-class PoseStage(Optimisation):
-    """Appearance net and pose ControlNet together (paper 4.3, Eq. 5)."""
+class BaseStage(Optimisation):
+    """The UNet on single pictures, with neither reference nor pose: what SD brings and a small model lacks."""
+
+
+class AppearanceStage(Optimisation):
+    """The appearance net, without a pose (paper 4.2, Eq. 4)."""
 
     train_unet: bool = False
     """Train the UNet too: for a model that has no SD to start from."""
@@ -114,8 +122,15 @@ class PoseStage(Optimisation):
     """Frames of the same video that share a reference, its bank and its timestep."""
     drop_conditions: float = Field(default=0.0, ge=0, lt=1)
     """Share of references trained without bank and pose, for guidance; of use only where the UNet trains."""
+
+
+class PoseStage(AppearanceStage):
+    """Appearance net and pose ControlNet together (paper 4.3, Eq. 5)."""
+
     mask_face: float = Field(default=0.0, ge=0, lt=1)
     """Share of references whose targets' pose maps have no face points, as where a detector finds none (paper 5.4)."""
+    mask_hand: float = Field(default=0.0, ge=0, lt=1)
+    """The same of each hand by itself."""
     hand_weight: float = Field(default=0.0, ge=0)
     """Added to a latent's weight at hands and joints; the paper has none."""
     face_weight: float = Field(default=0.0, ge=0)
@@ -146,13 +161,39 @@ class Schedule(_Strict):
 class Recipe(_Strict):
     """Everything that makes a model: its shape, its stages, its sampling defaults."""
 
-    unet: UNetShape
-    vae_shape: VaeShape
-    schedule: Schedule
-    sampling: SamplingBlock
-    vae: VaeStage
-    pose: PoseStage
-    motion: MotionStage
+    schedule: Schedule = Schedule()
+    sampling: SamplingBlock = SamplingBlock()
+    unet: UNetShape | None = None
+    """Shape of a model made from nothing; None where every stage starts from a model that is there."""
+    vae_shape: VaeShape | None = None
+    vae: VaeStage | None = None
+    base: BaseStage | None = None
+    appearance: AppearanceStage | None = None
+    pose: PoseStage | None = None
+    motion: MotionStage | None = None
+
+    def shapes(self) -> tuple[UNetShape, VaeShape]:
+        """The shapes of a model made from nothing.
+
+        Raises:
+            RecipeError: the recipe has none: its models start from others.
+        """
+        if self.unet is None or self.vae_shape is None:
+            raise RecipeError(
+                expected="a recipe with [unet] and [vae_shape], to make a model from nothing",
+                found="none in this one",
+                remedy="Give --init: the networks to start from.",
+            )
+        return self.unet, self.vae_shape
+
+    def stages(self) -> dict[str, Optimisation]:
+        """The stages that the recipe has, in the order in which they follow each other."""
+        blocks = {name: getattr(self, name) for name in STAGES}
+        return {name: block for name, block in blocks.items() if block is not None}
+
+
+STAGES = ("vae", "base", "appearance", "pose", "motion")
+"""All stages there are, in their order."""
 
 
 Block = TypeVar("Block", bound=BaseModel)

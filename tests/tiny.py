@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from magicpose_cli.diffusion.folder import new_model
+from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.diffusion.pipeline import MagicPosePipeline
 from magicpose_cli.recipe import Recipe
 
@@ -27,6 +27,8 @@ TINY = {
     },
     "sampling": {"num_inference_steps": 3, "guidance_scale": 2.0, "width_px": 32, "height_px": 32},
     "vae": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "crop_px": 16, "save_every": 2},
+    "base": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "save_every": 2},
+    "appearance": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "save_every": 2},
     "pose": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "train_unet": True, "save_every": 2},
     "motion": {"steps": 4, "batch_size": 1, "learning_rate": 1e-3, "frames": 4, "save_every": 2},
 }

@@ -1,4 +1,4 @@
-"""`magicpose train`: one stage of training."""
+"""`magicpose train`: one stage of training, or all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import typer
 
 
 class StageName(StrEnum):
-    """The stages there are."""
+    """The stages there are, in their order, and all of a recipe's."""
 
     vae = "vae"
+    base = "base"
+    appearance = "appearance"
     pose = "pose"
     motion = "motion"
+    all = "all"
 
 
 def train(
@@ -24,21 +27,40 @@ def train(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model, state, log and samples.")],
     recipe: Annotated[
-        str, typer.Option(help="A recipe's name (mini) or TOML file: shapes, steps, rates.")
+        str, typer.Option(help="A recipe's name (mini, smoke, sd15) or TOML file: shapes, steps, rates.")
     ] = "mini",
     init: Annotated[
-        Path | None, typer.Option(help="Model folder to start from; without it the weights are fresh.")
+        list[Path] | None,
+        typer.Option(
+            help="Folder of networks to start from; can be repeated, the last one counts. Without it the weights "
+            "are fresh."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of fresh weights, batches and noise.")] = 0,
 ) -> None:
-    """Train one stage of a model: vae, then pose, then motion."""
-    from .. import console
-    from ..training.run import run_stage
+    """Train one stage of a model (vae, base, appearance, pose, motion), or all that the recipe has.
 
-    folder = run_stage(
-        stage.value, recipe=recipe, data_dir=data, init_dir=init, run_dir=output, resume=resume, seed=seed
-    )
+    Runs on one process, or on several under `accelerate launch -m magicpose_cli train ...`.
+    """
+    from .. import console
+    from ..training.run import run_all, run_stage
+
+    inits = list(init or [])
+    if stage is StageName.all:
+        folder = run_all(
+            recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume, seed=seed
+        )
+    else:
+        folder = run_stage(
+            stage.value,
+            recipe=recipe,
+            data_dir=data,
+            init_dirs=inits,
+            run_dir=output,
+            resume=resume,
+            seed=seed,
+        )
     console.result(folder)

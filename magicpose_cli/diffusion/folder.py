@@ -1,4 +1,4 @@
-"""A model's folder: build a new one, check that one is whole, load it to a device."""
+"""A model's folder: check that one is whole, load it to a device."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from diffusers import MotionAdapter, UNet2DConditionModel
 from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from ..errors import ModelError
-from ..recipe import Recipe, SamplingBlock, read_block
-from .motion import silence
+from ..recipe import SamplingBlock, read_block
 from .pipeline import PROMPT_EMBEDS, MagicPosePipeline
 
 PARTS = {
@@ -120,16 +118,21 @@ class ModelFacts:
     Attributes:
         sampling: its defaults for sampling.
         size_multiple_px: what width and height must be multiples of.
-        has_motion: whether it has a motion module.
+        motion_frames: most frames that its motion module takes at once, or None without one.
         has_pose: whether it has a pose ControlNet.
         has_condition: whether it stores a prompt's embedding, or has an image encoder that makes one.
     """
 
     sampling: SamplingBlock
     size_multiple_px: int
-    has_motion: bool
+    motion_frames: int | None
     has_pose: bool
     has_condition: bool
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether frames know of each other."""
+        return self.motion_frames is not None
 
 
 def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
@@ -142,12 +145,16 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
     index = check_folder(folder)
     vae, unet = (_read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
     halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
-    _check_swap(swaps.base_unet, "UNet2DConditionModel", unet, ("in_channels", "cross_attention_dim"))
+    same = ("in_channels", "out_channels", "cross_attention_dim", "layers_per_block", "down_block_types")
+    _check_swap(swaps.base_unet, "UNet2DConditionModel", unet, same)
     _check_swap(swaps.motion_module, "MotionAdapter", unet, ())
+    motion = swaps.motion_module
+    if motion is None and _has(index, "motion_adapter"):
+        motion = folder / "motion_adapter"
     return ModelFacts(
         read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
         math.isqrt(vae["in_channels"] // 3) * 2**halvings,
-        _has(index, "motion_adapter") or swaps.motion_module is not None,
+        None if motion is None else _read_json(motion / "config.json", motion)["motion_max_seq_length"],
         _has(index, "pose_controlnet"),
         (folder / PROMPT_EMBEDS).is_file() or _has(index, "image_encoder"),
     )
@@ -169,10 +176,10 @@ def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: 
             remedy="Convert one with magicpose models convert.",
         )
     for key in ("block_out_channels", *keys):
-        if settings[key] != unet[key]:
+        if settings.get(key) != unet[key]:
             raise ModelError(
                 expected=f"a {class_name} with the model's {key} of {unet[key]}",
-                found=f"{settings[key]} in {swap}",
+                found=f"{settings.get(key)} in {swap}",
                 remedy="Use networks of one size.",
             )
 
@@ -206,101 +213,3 @@ def load_model(
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline
-
-
-def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
-    """Build a model of a recipe's shape with fresh weights, drawn from torch's current random state.
-
-    As in the paper's stage 1, the appearance net starts as the UNet's copy; the pose ControlNet starts as a copy
-    of its encoder with silent outputs.
-    """
-    shape, vae_shape = recipe.unet, recipe.vae_shape
-    factor = vae_shape.fold_px * 2 ** (len(vae_shape.block_out_channels) - 1)
-    folded = 3 * vae_shape.fold_px**2
-    levels = len(shape.block_out_channels)
-    vae = AutoencoderKL(
-        in_channels=folded,
-        out_channels=folded,
-        block_out_channels=vae_shape.block_out_channels,
-        down_block_types=("DownEncoderBlock2D",) * len(vae_shape.block_out_channels),
-        up_block_types=("UpDecoderBlock2D",) * len(vae_shape.block_out_channels),
-        layers_per_block=vae_shape.layers_per_block,
-        latent_channels=vae_shape.latent_channels,
-        norm_num_groups=vae_shape.norm_num_groups,
-        sample_size=recipe.sampling.width_px,
-        mid_block_add_attention=False,  # trained on crops, used on whole pictures
-    )
-    unet = UNet2DConditionModel(
-        sample_size=recipe.sampling.width_px // factor,
-        in_channels=vae_shape.latent_channels + shape.position_channels,
-        out_channels=vae_shape.latent_channels,
-        block_out_channels=shape.block_out_channels,
-        layers_per_block=shape.layers_per_block,
-        down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
-        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
-        cross_attention_dim=shape.cross_attention_dim,
-        # by SD's old mistake, "head_dim" is how many heads a level has
-        attention_head_dim=[width // shape.attention_head_dim for width in shape.block_out_channels],
-        norm_num_groups=shape.norm_num_groups,
-    )
-    appearance_unet = UNet2DConditionModel.from_config(unet.config)
-    appearance_unet.load_state_dict(unet.state_dict())
-    pose_controlnet = ControlNetModel.from_unet(
-        unet, conditioning_embedding_out_channels=shape.pose_embedding_channels
-    )
-    wake_pose_embedding(pose_controlnet, factor)
-    pipeline = MagicPosePipeline(
-        vae=vae,
-        unet=unet,
-        appearance_unet=appearance_unet,
-        pose_controlnet=pose_controlnet,
-        scheduler=DDIMScheduler(**recipe.schedule.model_dump()),
-        motion_adapter=new_motion_adapter(recipe) if motion else None,
-        sampling=recipe.sampling.model_dump(),
-    )
-    # no text encoder made this one: a constant that the networks' cross-attention learns to use
-    pipeline.prompt_embeds = torch.ones(1, 1, shape.cross_attention_dim)
-    return pipeline
-
-
-@torch.no_grad()
-def wake_pose_embedding(pose_controlnet: ControlNetModel, factor: int) -> None:
-    """Give a fresh ControlNet's conditioning embedding weights through which thin strokes can be seen.
-
-    Default weights shrink the strokes of a pose map to about 1e-3 in ten layers, and the last layer starts at zero:
-    SD's ControlNet has the steps to grow out of that, a small model trained from nothing had not after 1,000.
-    The strokes are brought to the strength of unit latents behind the first convolution.
-
-    Args:
-        pose_controlnet: its ``controlnet_cond_embedding`` is drawn anew, from torch's current random state.
-        factor: pixels to one latent cell along each side.
-    """
-    embedding = pose_controlnet.controlnet_cond_embedding
-    for module in embedding.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    side = 8 * factor
-    strokes = torch.zeros(1, 3, side, side)
-    for channel in range(3):  # about as sparse as a skeleton
-        middle, width = side // 4 * (channel + 1), side // 40 + 1
-        strokes[:, channel, :, middle : middle + width] = 1
-    latents = torch.randn(1, pose_controlnet.conv_in.in_channels, 8, 8)
-    strength = pose_controlnet.conv_in(latents).std() / embedding(strokes).std()
-    embedding.conv_out.weight.mul_(strength)
-
-
-def new_motion_adapter(recipe: Recipe) -> MotionAdapter:
-    """Build a silent motion module for a recipe's UNet, in AnimateDiff v1's arrangement (none in the middle)."""
-    shape = recipe.unet
-    adapter = MotionAdapter(
-        block_out_channels=shape.block_out_channels,
-        motion_layers_per_block=shape.layers_per_block,
-        motion_num_attention_heads=shape.motion_attention_heads,
-        motion_norm_num_groups=shape.norm_num_groups,
-        motion_max_seq_length=24,
-        use_motion_mid_block=False,
-    )
-    silence(adapter)
-    return adapter

@@ -18,6 +18,8 @@ from .. import console
 from ..errors import InputError, RecipeError
 from ..media.files import natural_key
 from ..media.pictures import PICTURE_SUFFIXES, Placement, load_picture
+from ..pose.draw import pose_map
+from ..pose.sequence import PoseSequence
 
 SPLITS = {"train": "train_set", "test": "disco_test_set"}
 
@@ -30,17 +32,24 @@ class Clips:
         frames: uint8 ``(n H W 3)``.
         pose_maps: uint8 ``(n H W 3)``.
         starts: number of the first frame of each video, ``(videos + 1,)``; the last entry is n.
+        poses: each video's keypoints, or None where its folder has pose maps alone.
     """
 
     frames: np.ndarray
     pose_maps: np.ndarray
     starts: np.ndarray
+    poses: tuple[PoseSequence | None, ...]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def crops(self, seed: int, step: int, count: int, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same random squares of random frames and of their pose maps, uint8 ``(count size size 3)`` each."""
+    def crops(
+        self, seed: int, step: int, count: int, size_px: int, rows: slice = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same random squares of random frames and of their pose maps, uint8 ``(count size size 3)`` each.
+
+        With `rows`, those of the count alone.
+        """
         draw = np.random.default_rng([seed, step])
         _, height, width, _ = self.frames.shape
         if size_px > min(height, width):
@@ -49,9 +58,11 @@ class Clips:
                 found=str(size_px),
                 remedy="Change it in the recipe.",
             )
+        numbers = draw.integers(len(self.frames), size=count)
+        tops = draw.integers(height - size_px + 1, size=count)
+        lefts = draw.integers(width - size_px + 1, size=count)
         cut = []
-        for number in draw.integers(len(self.frames), size=count):
-            top, left = draw.integers(height - size_px + 1), draw.integers(width - size_px + 1)
+        for number, top, left in zip(numbers[rows], tops[rows], lefts[rows], strict=True):
             square = (number, slice(top, top + size_px), slice(left, left + size_px))
             cut.append((self.frames[square], self.pose_maps[square]))
         frames, pose_maps = zip(*cut, strict=True)
@@ -81,6 +92,35 @@ class Clips:
         low, high = self.starts[videos], self.starts[videos + 1]
         first = draw.integers(low, high - length + 1)
         return draw.integers(low, high), first[:, None] + np.arange(length)
+
+    def maps_without(self, numbers: np.ndarray, parts: list[str]) -> np.ndarray:
+        """Pose maps of frames of one video without some parts (``face``, ``left_hand``, ``right_hand``).
+
+        Drawn anew from the keypoints. From pose maps alone only a face can go: its points are the only white ones.
+
+        Returns:
+            uint8 ``(n H W 3)``.
+        """
+        video = int(np.searchsorted(self.starts, numbers[0], side="right")) - 1
+        poses = self.poses[video]
+        maps = self.pose_maps[numbers].copy()
+        if poses is None:
+            maps[(maps.min(-1) >= _WHITE)] = 0
+            return maps
+        height, width = maps.shape[1:3]
+        placement = Placement.crop(poses.width_px, poses.height_px, width, height)
+        for place, number in enumerate(numbers):
+            pose = poses[int(number - self.starts[video])]
+            kept = pose._replace(**{part: np.zeros_like(getattr(pose, part)) for part in parts})
+            maps[place] = pose_map(kept, poses.width_px, poses.height_px, placement)
+        return maps
+
+    def lacks_keypoints(self) -> bool:
+        """Whether any video has pose maps alone."""
+        return any(poses is None for poses in self.poses)
+
+
+_WHITE = 26  # least of the three colours from which on a pixel belongs to a face point: no other stroke has all three
 
 
 def load_clips(folder: Path, split: str, width_px: int, height_px: int) -> Clips:
@@ -121,4 +161,23 @@ def load_clips(folder: Path, split: str, width_px: int, height_px: int) -> Clips
     with console.progress("reading clips", total=len(pairs)) as stage, ThreadPoolExecutor(4) as pool:
         for _ in pool.map(read, range(len(pairs))):
             stage.advance()
-    return Clips(frames, pose_maps, np.array(starts))
+    lengths = np.diff(starts)
+    poses = tuple(
+        _keypoints(folder / "poses" / f"{video.name}.npz", int(length))
+        for video, length in zip(videos, lengths, strict=True)
+    )
+    return Clips(frames, pose_maps, np.array(starts), poses)
+
+
+def _keypoints(path: Path, frames: int) -> PoseSequence | None:
+    """A video's keypoints, where they lie beside it and are as many as its frames."""
+    if not path.is_file():
+        return None
+    poses = PoseSequence.load(path)
+    if len(poses) != frames:
+        raise InputError(
+            expected=f"keypoints of {frames} frames in {path}",
+            found=f"{len(poses)}",
+            remedy="Make or extract them again.",
+        )
+    return poses

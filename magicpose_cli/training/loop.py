@@ -9,20 +9,22 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
 from .. import console
 from ..diffusion.pipeline import MagicPosePipeline
+from ..errors import RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
-from .stages import Stage
+from .stages import Share, Stage
 
 STATE, MODEL, LOG = "state", "model", "log.csv"
 
@@ -45,7 +47,16 @@ def fit(
 
     """
     settings = stage.settings
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+    kwargs = [DistributedDataParallelKwargs(find_unused_parameters=stage.may_skip_parameters)]
+    accelerator = Accelerator(
+        mixed_precision=settings.mixed_precision,
+        gradient_accumulation_steps=settings.accumulate,
+        kwargs_handlers=kwargs,
+    )
+    shares = settings.accumulate * accelerator.num_processes
+    _check_shares(settings.batch_size, shares)
+    if accelerator.num_processes > 1:
+        console.say(f"{accelerator.num_processes} processes ({accelerator.distributed_type.value}).")
     trained = list(stage.trained())
     optimizer = torch.optim.AdamW(stage.rates(), weight_decay=settings.weight_decay)
     schedule = get_scheduler(
@@ -56,50 +67,73 @@ def fit(
     )
     if accelerator.device.type == "cpu":
         stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16
-    module, optimizer, schedule = accelerator.prepare(stage.module, optimizer, schedule)
+    # the schedule is not prepared: accelerate would step it once for each process
+    module, optimizer = accelerator.prepare(stage.module, optimizer)
+    accelerator.register_for_checkpointing(schedule)
     average = EMAModel(trained, decay=settings.ema_decay) if settings.ema_decay else None
     if average is not None:
         accelerator.register_for_checkpointing(average)
 
     done = _resume(accelerator, run_dir) if resume else 0
+    description = f"training {run_dir.name}"
+    total = settings.steps * settings.batch_size
+    is_main = accelerator.is_main_process
     with (
-        console.progress(f"training {run_dir.name}", total=settings.steps, unit="steps") as bar,
-        _log(run_dir, append=done > 0) as rows,
+        console.progress(description, total=total, unit="samples") as bar,
+        _log(run_dir, append=done > 0, write=is_main) as log,
     ):
-        bar.advance(done)
-        start_s, losses = time.monotonic(), 0.0
+        bar.advance(done * settings.batch_size)
+        losses: list[float] = []
         for step in range(done, settings.steps):
-            batch = stage.batch(seed, step)
-            batch = {k: v.to(accelerator.device) if torch.is_tensor(v) else v for k, v in batch.items()}
-            loss = module(**batch)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(trained, settings.max_grad_norm)
-            optimizer.step()
+            parts = []
+            for turn in range(settings.accumulate):
+                share = Share(turn * accelerator.num_processes + accelerator.process_index, shares)
+                batch = _to_device(stage.batch(seed, step, share), accelerator.device)
+                with accelerator.accumulate(module):
+                    loss = module(**batch)
+                    accelerator.backward(loss)  # divides by the turns
+                    if accelerator.sync_gradients:
+                        accelerator.clip_grad_norm_(trained, settings.max_grad_norm)
+                    optimizer.step()
+                    optimizer.zero_grad()
+                parts.append(loss.detach())
             schedule.step()
-            optimizer.zero_grad()
             if average is not None:
                 average.step(trained)
-            losses += loss.item()
-            bar.advance()
+            losses.append(accelerator.gather(torch.stack(parts)).mean().item())
+            bar.advance(settings.batch_size)
             number = step + 1
-            if number % 20 == 0 or number == settings.steps:
-                took_s = time.monotonic() - start_s
-                count = 20 if number % 20 == 0 else number % 20
-                rows.writerow(
-                    [number, f"{losses / count:.5f}", f"{schedule.get_last_lr()[0]:.2e}", f"{took_s:.1f}"]
-                )
-                bar.describe(f"training {run_dir.name}, loss {losses / count:.4f}")
-                losses = 0.0
             ends = number == settings.steps
+            if ends or number % 20 == 0:
+                mean = sum(losses) / len(losses)
+                log(number, mean, schedule.get_last_lr()[0])
+                bar.describe(f"{description}, loss {mean:.4f}")
+                losses = []
             if ends or number % settings.save_every == 0:
                 _save_state(accelerator, run_dir, name, number)
-                with _averaged(average, trained):
-                    stage.finish()
-                    _save_model(pipeline, run_dir)
-            if ends or number % settings.sample_every == 0:
+                if is_main:
+                    with _averaged(average, trained):
+                        stage.finish()
+                        _save_model(pipeline, run_dir)
+            if is_main and (ends or number % settings.sample_every == 0):
                 with _averaged(average, trained), _evaluating(stage.module):
                     save_picture(run_dir / "samples" / f"{number:06d}.png", stage.samples())
+            accelerator.wait_for_everyone()
+    accelerator.end_training()
     return run_dir / MODEL
+
+
+def _check_shares(batch_size: int, shares: int) -> None:
+    if batch_size % shares:
+        raise RecipeError(
+            expected="a batch_size that all processes and forward passes share equally",
+            found=f"{batch_size} for {shares} shares",
+            remedy="Change batch_size or accumulate in the recipe, or the number of processes.",
+        )
+
+
+def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
 
 
 def _resume(accelerator: Accelerator, run_dir: Path) -> int:
@@ -110,6 +144,9 @@ def _resume(accelerator: Accelerator, run_dir: Path) -> int:
 
 
 def _save_state(accelerator: Accelerator, run_dir: Path, name: str, step: int) -> None:
+    """Write all that resuming needs, whole or not at all; draws depend on the step, so one process's state is all's."""
+    if not accelerator.is_main_process:
+        return
     with write_folder(run_dir / STATE, overwrite=True) as folder:
         accelerator.save_state(str(folder))
         (folder / "step.json").write_text(json.dumps({"stage": name, "step": step}))
@@ -143,10 +180,17 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _log(run_dir: Path, *, append: bool) -> Iterator[csv.Writer]:  # type: ignore[name-defined]
+def _log(run_dir: Path, *, append: bool, write: bool) -> Iterator[Callable[[int, float, float], None]]:
+    """A function that logs step, loss and learning rate to ``log.csv``, with the seconds since the start."""
+    if not write:
+        yield lambda step, loss, rate: None
+        return
     run_dir.mkdir(parents=True, exist_ok=True)
+    start_s = time.monotonic()
     with (run_dir / LOG).open("a" if append else "w", newline="", buffering=1) as file:
         rows = csv.writer(file)
         if not append:
             rows.writerow(["step", "loss", "learning_rate", "seconds"])
-        yield rows
+        yield lambda step, loss, rate: rows.writerow(
+            [step, f"{loss:.6f}", f"{rate:.2e}", f"{time.monotonic() - start_s:.1f}"]
+        )

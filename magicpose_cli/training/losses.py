@@ -36,7 +36,7 @@ class VaeLoss(nn.Module):
 
 
 def place_weight(pose_maps: Tensor, hand: float, face: float) -> Tensor:
-    """What a pixel's error counts, ``(b 1 H W)`` with mean 1: more at hands, joints and face.
+    """What a pixel's error counts, ``(b 1 H W)`` with mean 1 in each picture: more at hands, joints and face.
 
     Args:
         pose_maps: [0, 1] ``(b 3 H W)``; face points are white, hands and joints in full colours, limbs darker.
@@ -49,7 +49,7 @@ def place_weight(pose_maps: Tensor, hand: float, face: float) -> Tensor:
     near = [functional.max_pool2d(coarse[:, [i]], 2 * reach + 1, 1, reach) for i, reach in ((0, 2), (1, 1))]
     weight = functional.interpolate(1 + hand * near[0] + face * near[1], scale_factor=4.0, mode="nearest")
     weight = weight[..., : pose_maps.shape[-2], : pose_maps.shape[-1]]
-    return weight / weight.mean()
+    return weight / weight.mean((1, 2, 3), keepdim=True)
 
 
 class NoiseLoss(nn.Module):

@@ -1,23 +1,51 @@
-"""One stage from files to files: recipe, clips and a starting model in; a run's folder out."""
+"""Stages from files to files: recipe, clips and starting networks in; a run's folder out."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from .. import console
 from ..device import pick_device
-from ..diffusion.folder import load_model, new_model, new_motion_adapter
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError, RecipeError
-from ..recipe import Optimisation, Recipe, read_recipe
+from ..recipe import STAGES, Optimisation, Recipe, read_recipe
 from ..weights import assets_dir
 from .data import SPLITS, Clips, load_clips
 from .linear import start_linear
 from .loop import MODEL, STATE, fit
-from .stages import Stage, TrainMotion, TrainPose, TrainVae
+from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
+from .start import starting_model
+
+
+def run_all(
+    *, recipe: str, data_dir: Path, init_dirs: list[Path], run_dir: Path, resume: bool, seed: int
+) -> Path:
+    """Run all stages that a recipe has, each in a folder of its name, from the model of the one before.
+
+    With `resume`, stages that are done are passed over and a broken one goes on. Arguments, result and errors as in
+    `run_stage`.
+    """
+    model = None
+    for stage in read_recipe(find_recipe(recipe)).stages():
+        inits = init_dirs if model is None else [model, *init_dirs[1:]]
+        model = run_stage(
+            stage,
+            recipe=recipe,
+            data_dir=data_dir,
+            init_dirs=inits,
+            run_dir=run_dir / stage,
+            resume=resume,
+            seed=seed,
+        )
+    if model is None:
+        raise RecipeError(
+            expected=f"a recipe with stages ({', '.join(STAGES)})",
+            found="none",
+            remedy="Add one to the recipe.",
+        )
+    return model
 
 
 def run_stage(
@@ -25,7 +53,7 @@ def run_stage(
     *,
     recipe: str,
     data_dir: Path,
-    init_dir: Path | None,
+    init_dirs: list[Path],
     run_dir: Path,
     resume: bool,
     seed: int,
@@ -33,10 +61,10 @@ def run_stage(
     """Run a stage.
 
     Args:
-        stage: ``vae``, ``pose`` or ``motion``.
+        stage: one of `STAGES`.
         recipe: name of a recipe among the assets, or path of a TOML file.
         data_dir: clips in the TikTok layout; its test split is held out for the sample grids.
-        init_dir: model to start from; None for fresh weights.
+        init_dirs: folders of networks to start from, later ones before earlier ones; none for fresh weights.
         run_dir: the run's folder.
         resume: go on with the run that is there.
         seed: of fresh weights, batches and noise.
@@ -48,19 +76,16 @@ def run_stage(
         InputError: something that the stage needs is not there.
     """
     settings = read_recipe(find_recipe(recipe))
-    _check_precision(getattr(settings, stage))
+    optimisation = _settings_of(stage, settings, recipe)
+    _check_precision(optimisation)
     started = _check_run(stage, run_dir, resume)
-    if stage != "vae" and not started and init_dir is None:
-        raise InputError(
-            expected=f"a model to start the {stage} stage from",
-            found="none",
-            remedy="Give --init: the model folder of the stage before.",
-        )
-    pipeline = _starting_model(settings, run_dir / MODEL if started else init_dir, seed)
-    if stage == "motion" and pipeline.motion_adapter is None:
-        pipeline = _with_new_motion(pipeline, settings, seed)
+    if started and _steps_done(run_dir) >= optimisation.steps:
+        console.say(f"{stage}: done already, in {run_dir}.")
+        return run_dir / MODEL
+    pipeline = starting_model(stage, settings, [run_dir / MODEL] if started else init_dirs, seed)
     width_px, height_px = settings.sampling.width_px, settings.sampling.height_px
     clips = load_clips(data_dir, "train", width_px, height_px)
+    _check_masks(optimisation, clips)
     held_out = clips
     if (data_dir / SPLITS["test"]).is_dir():
         held_out = load_clips(data_dir, "test", width_px, height_px)
@@ -69,16 +94,45 @@ def run_stage(
     console.say(
         f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids."
     )
-    if stage == "vae" and settings.vae.linear_start and init_dir is None and not started:
+    if (
+        settings.vae is not None
+        and stage == "vae"
+        and settings.vae.linear_start
+        and not (init_dirs or started)
+    ):
         start_linear(pipeline.vae, clips.frames)
     return fit(
-        _make(stage, settings, pipeline, clips, held_out),
+        _make(stage, optimisation, pipeline, clips, held_out),
         pipeline,
         run_dir,
         name=stage,
         seed=seed,
         resume=resume,
     )
+
+
+def _settings_of(stage: str, recipe: Recipe, name: str) -> Optimisation:
+    block = recipe.stages().get(stage)
+    if block is None:
+        raise RecipeError(
+            expected=f"a [{stage}] block in the recipe {name}",
+            found=f"its stages are {', '.join(recipe.stages()) or 'none'}",
+            remedy="Choose one of them, or another recipe.",
+        )
+    return block
+
+
+def _check_masks(settings: Optimisation, clips: Clips) -> None:
+    if getattr(settings, "mask_hand", 0) and clips.lacks_keypoints():
+        raise InputError(
+            expected="keypoints beside the clips (poses/<video>.npz), to leave hands out of pose maps",
+            found="pose maps alone for some",
+            remedy="Extract the poses with magicpose extract-pose, or set mask_hand = 0 in the recipe.",
+        )
+
+
+def _steps_done(run_dir: Path) -> int:
+    return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
 
 
 def _check_run(stage: str, run_dir: Path, resume: bool) -> bool:
@@ -129,29 +183,16 @@ def find_recipe(recipe: str) -> Path:
     return path
 
 
-def _make(stage: str, recipe: Recipe, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> Stage:
-    if stage == "vae":
-        return TrainVae(recipe.vae, pipeline, clips, held_out)
-    if stage == "pose":
-        return TrainPose(recipe.pose, pipeline, clips, held_out)
-    return TrainMotion(recipe.motion, pipeline, clips, held_out)
+_STAGES: dict[str, Any] = {
+    "vae": TrainVae,
+    "base": TrainBase,
+    "appearance": TrainAppearance,
+    "pose": TrainPose,
+    "motion": TrainMotion,
+}
 
 
-def _starting_model(recipe: Recipe, folder: Path | None, seed: int) -> MagicPosePipeline:
-    device = pick_device("auto")
-    if folder is not None:
-        return load_model(folder, device, torch.float32)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return new_model(recipe).to(device)
-
-
-def _with_new_motion(pipeline: MagicPosePipeline, recipe: Recipe, seed: int) -> MagicPosePipeline:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        adapter = new_motion_adapter(recipe).to(pipeline.device)
-    together = MagicPosePipeline(
-        **{**pipeline.components, "motion_adapter": adapter}, sampling=dict(pipeline.sampling)
-    )
-    together.prompt_embeds = pipeline.prompt_embeds
-    return together
+def _make(
+    stage: str, settings: Optimisation, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+) -> Stage:
+    return _STAGES[stage](settings, pipeline, clips, held_out)

@@ -1,17 +1,20 @@
 """The stages: what trains, what is frozen, which loss.
 
-    stage    trains                                   frozen            loss
-    vae      VAE                                      -                 reconstruction + KL
-    pose     appearance net, pose ControlNet          UNet, VAE         Eq. 5, two frames of one video
-             (and the UNet where the recipe says so)
-    motion   motion module                            all else          Eq. 5 on 16 consecutive frames
+    stage        trains                            frozen       loss
+    vae          VAE                               -            reconstruction + KL
+    base         UNet                              VAE          noise prediction on single pictures
+    appearance   appearance net                    UNet, VAE    Eq. 4, two frames of one video
+    pose         appearance net, pose ControlNet   UNet, VAE    Eq. 5, two frames of one video
+    motion       motion module                     all else     Eq. 5 on consecutive frames
 
-A stage gives batches that depend on (seed, step) alone and a module whose forward is the loss.
+In ``appearance`` and ``pose`` the UNet trains too where the recipe says so. A stage gives batches that depend on
+(seed, step) alone, cut into equal shares for processes and forward passes, and a module whose forward is the loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,10 +23,27 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from .. import console
+from ..diffusion.controls import Controls
 from ..diffusion.pipeline import MagicPosePipeline
-from ..recipe import MotionStage, Optimisation, PoseStage, VaeStage
+from ..recipe import AppearanceStage, BaseStage, MotionStage, Optimisation, PoseStage, VaeStage
 from .data import Clips
 from .losses import NoiseLoss, VaeLoss
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of several equal parts of a batch; their losses' mean is the whole batch's loss."""
+
+    index: int = 0
+    count: int = 1
+
+    def rows(self, total: int) -> slice:
+        """The rows of a batch that this share has."""
+        each = total // self.count
+        return slice(self.index * each, (self.index + 1) * each)
+
+
+WHOLE = Share()
 
 
 class Stage(Protocol):
@@ -41,7 +61,12 @@ class Stage(Protocol):
     def rates(self) -> list[dict[str, Any]]:
         """The same parameters as the optimizer's groups, each with its learning rate."""
 
-    def batch(self, seed: int, step: int) -> dict[str, Any]: ...
+    @property
+    def may_skip_parameters(self) -> bool:
+        """Whether a share's loss may not reach all that trains, which other processes must be told."""
+
+    def batch(self, seed: int, step: int, share: Share) -> dict[str, Any]:
+        """The loss's arguments for a share of a step's batch; the draws are those of the whole batch."""
 
     def finish(self) -> None:
         """Write into the pipeline what only the trained weights can tell."""
@@ -65,6 +90,8 @@ class TrainVae:
     def trained(self) -> Iterable[nn.Parameter]:
         return self.pipeline.vae.parameters()
 
+    may_skip_parameters = False
+
     def rates(self) -> list[dict[str, Any]]:
         vae, rate = self.pipeline.vae, self.settings.learning_rate
         outer = {*vae.encoder.conv_in.parameters(), *vae.encoder.conv_out.parameters()}
@@ -73,9 +100,10 @@ class TrainVae:
         slow = [p for p in vae.parameters() if p in outer]
         return [{"params": inner, "lr": rate}, {"params": slow, "lr": rate * self.settings.outer_rate}]
 
-    def batch(self, seed: int, step: int) -> dict[str, Any]:
-        frames, pose_maps = self.clips.crops(seed, step, self.settings.batch_size, self.settings.crop_px)
-        return {"pixels": _to_pixels(frames), "pose_maps": (_to_pixels(pose_maps) + 1) / 2}
+    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
+        count = self.settings.batch_size
+        frames, pose_maps = self.clips.crops(seed, step, count, self.settings.crop_px, share.rows(count))
+        return {"pixels": _to_pixels(frames), "pose_maps": _to_maps(pose_maps)}
 
     def finish(self) -> None:
         # SD's rule: latents of unit standard deviation
@@ -92,34 +120,46 @@ class TrainVae:
         return np.concatenate([np.concatenate(shown, axis=1), np.concatenate(again, axis=1)])
 
 
-# pose and motion
+# the network
 
 
 class _TrainNetwork:
-    """What the pose and the motion stage share: latents made once, noise by (seed, step), sample grids."""
+    """What the stages of the network share: latents made once, noise by (seed, step), sample grids."""
 
     settings: Optimisation
 
-    def __init__(self, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips) -> None:
+    def __init__(
+        self,
+        pipeline: MagicPosePipeline,
+        clips: Clips,
+        held_out: Clips,
+        trained: Iterable[nn.Module],
+        place_weights: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         self.pipeline, self.clips, self.held_out = pipeline, clips, held_out
         pipeline.vae.eval().requires_grad_(False)
         self.latents = encode_clips(pipeline, clips)
         if pipeline.prompt_embeds is None:
             raise ValueError("a model in training needs its prompt_embeds")
+        pipeline.network.requires_grad_(False).train()
+        for part in trained:
+            part.requires_grad_(True)
+        freeze_unreached(pipeline.appearance_unet)
         self.module = NoiseLoss(
             pipeline.network,
             pipeline.scheduler,
             pipeline.prompt_embeds,
-            *self.place_weights(),
+            *place_weights,
             noisy_reference=pipeline.sampling.reference == "noised",
         )
 
-    def place_weights(self) -> tuple[float, float]:
-        """What hands and faces count more than the rest."""
-        return 0.0, 0.0
-
     def trained(self) -> Iterable[nn.Parameter]:
         return [p for p in self.pipeline.network.parameters() if p.requires_grad]
+
+    @property
+    def may_skip_parameters(self) -> bool:
+        # a share whose conditions are all dropped reaches neither bank nor pose
+        return getattr(self.settings, "drop_conditions", 0) > 0
 
     def rates(self) -> list[dict[str, Any]]:
         return [{"params": list(self.trained()), "lr": self.settings.learning_rate}]
@@ -128,22 +168,40 @@ class _TrainNetwork:
         """Nothing to add: the weights say it all."""
 
     def _batch(
-        self, references: np.ndarray, targets: np.ndarray, seed: int, step: int, conditional: int
+        self,
+        references: np.ndarray,
+        targets: np.ndarray,
+        seed: int,
+        step: int,
+        share: Share,
+        *,
+        conditional: int,
+        with_pose: bool,
     ) -> dict[str, Any]:
+        """Draw noise and timesteps for a whole batch and gather its share.
+
+        Args:
+            references: frame numbers ``(b,)``.
+            targets: frame numbers ``(b f)``.
+            seed, step: of the draws.
+            share: which rows to gather.
+            conditional: the first so many of the whole batch have a bank and a pose, the rest neither.
+            with_pose: gather pose maps.
+        """
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        latents = self.latents[torch.from_numpy(targets)].float()
-        count = len(references)
+        count, rows = len(references), share.rows(len(references))
         # one timestep from each of `count` equal parts of the schedule: less noise between batches
         last = self.pipeline.scheduler.config.num_train_timesteps
         strata = (torch.randperm(count, generator=draw) + torch.rand(count, generator=draw)) / count
-        maps = torch.from_numpy(self.clips.pose_maps[targets]).permute(0, 1, 4, 2, 3).float() / 255
+        noise = torch.randn((*targets.shape, *self.latents.shape[1:]), generator=draw)
+        own = torch.from_numpy(targets[rows])
         return {
-            "latents": latents,
-            "noise": torch.randn(latents.shape, generator=draw),
-            "timestep": (strata * last).long().clamp(max=last - 1),
-            "reference": self.latents[torch.from_numpy(references)].float(),
-            "pose_maps": maps,
-            "conditional": conditional,
+            "latents": self.latents[own].float(),
+            "noise": noise[rows],
+            "timestep": (strata * last).long().clamp(max=last - 1)[rows],
+            "reference": self.latents[torch.from_numpy(references[rows])].float(),
+            "pose_maps": _to_maps(self.clips.pose_maps[targets[rows]]) if with_pose else None,
+            "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }
 
     def samples(self) -> np.ndarray:
@@ -153,13 +211,66 @@ class _TrainNetwork:
             first, last = self.held_out.starts[clip], self.held_out.starts[clip + 1] - 1
             maps = self.held_out.pose_maps[last : last + 1]
             reference, truth = self.held_out.frames[first], self.held_out.frames[last]
-            made = next(iter(self.pipeline(reference, maps, num_inference_steps=10, seed=clip)))
+            made = next(
+                iter(self.pipeline(reference, maps, num_inference_steps=10, seed=clip, **self.shown()))
+            )
             rows.append(np.concatenate([reference, maps[0], made, truth], axis=1))
         half = (len(rows) + 1) // 2
         columns = [np.concatenate(rows[:half])]
         if len(rows) == 2 * half:
             columns.append(np.concatenate(rows[half:]))
         return np.concatenate(columns, axis=1)
+
+    def shown(self) -> dict[str, Any]:
+        """How the sample grid is made: the conditions that this stage has not trained are left out."""
+        return {}
+
+
+class TrainBase(_TrainNetwork):
+    """The UNet on single pictures: what SD brings, and a model made from nothing must learn first."""
+
+    settings: BaseStage
+
+    def __init__(
+        self, settings: BaseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+    ) -> None:
+        self.settings = settings
+        super().__init__(pipeline, clips, held_out, [pipeline.unet])
+
+    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
+        pictures, _ = self.clips.pairs(seed, step, self.settings.batch_size, 1)
+        return self._batch(pictures, pictures[:, None], seed, step, share, conditional=0, with_pose=False)
+
+    def finish(self) -> None:
+        """The appearance net starts as the UNet's copy (paper 4.2), and the ControlNet as its encoder's."""
+        pipeline = self.pipeline
+        pipeline.appearance_unet.load_state_dict(pipeline.unet.state_dict())
+        own = pipeline.pose_controlnet.state_dict()
+        shared = {name: t for name, t in pipeline.unet.state_dict().items() if name in own}
+        pipeline.pose_controlnet.load_state_dict({**own, **shared})
+
+    def shown(self) -> dict[str, Any]:
+        return {"guidance_scale": 0.0}
+
+
+class TrainAppearance(_TrainNetwork):
+    """The appearance net without a pose (paper 4.2); the UNet too where the recipe says so."""
+
+    settings: AppearanceStage
+
+    def __init__(
+        self, settings: AppearanceStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
+    ) -> None:
+        self.settings = settings
+        trained = [pipeline.appearance_unet, *([pipeline.unet] if settings.train_unet else [])]
+        super().__init__(pipeline, clips, held_out, trained)
+
+    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
+        drawn = draw_pairs(self.clips, self.settings, seed, step)
+        return self._batch(*drawn[:2], seed, step, share, conditional=drawn[2], with_pose=False)
+
+    def shown(self) -> dict[str, Any]:
+        return {"controls": Controls(pose_scale=0), "guidance_scale": 1.0}
 
 
 class TrainPose(_TrainNetwork):
@@ -171,23 +282,23 @@ class TrainPose(_TrainNetwork):
         self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
         self.settings = settings
-        super().__init__(pipeline, clips, held_out)
-        pipeline.unet.requires_grad_(settings.train_unet).train()
-        pipeline.pose_controlnet.requires_grad_(True).train()
-        pipeline.appearance_unet.requires_grad_(True).train()
-        freeze_unreached(pipeline.appearance_unet)
+        trained = [pipeline.appearance_unet, pipeline.pose_controlnet]
+        trained += [pipeline.unet] if settings.train_unet else []
+        super().__init__(pipeline, clips, held_out, trained, (settings.hand_weight, settings.face_weight))
 
-    def place_weights(self) -> tuple[float, float]:
-        return self.settings.hand_weight, self.settings.face_weight
-
-    def batch(self, seed: int, step: int) -> dict[str, Any]:
-        count = self.settings.batch_size
-        references, targets = self.clips.pairs(seed, step, count, self.settings.targets_per_reference)
-        draw = np.random.default_rng([seed, step, 1])
-        dropped = draw.binomial(count, self.settings.drop_conditions)
-        batch = self._batch(references, targets, seed, step, count - int(dropped))
-        masked = torch.from_numpy(draw.random(count) < self.settings.mask_face)
-        batch["pose_maps"][masked] = without_face(batch["pose_maps"][masked])
+    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
+        references, targets, conditional = draw_pairs(self.clips, self.settings, seed, step)
+        batch = self._batch(references, targets, seed, step, share, conditional=conditional, with_pose=True)
+        rows = share.rows(len(references))
+        # each reference's targets lose their face or a hand together, as where a detector finds none (paper 5.4)
+        draw = np.random.default_rng([seed, step, 2])
+        no_face = draw.random(len(references)) < self.settings.mask_face
+        no_hand = draw.random((len(references), 2)) < self.settings.mask_hand
+        for row, number in enumerate(range(rows.start, rows.stop)):
+            hidden = [name for name, hide in zip(HANDS, no_hand[number], strict=True) if hide]
+            hidden += ["face"] if no_face[number] else []
+            if hidden:
+                batch["pose_maps"][row] = _to_maps(self.clips.maps_without(targets[number], hidden))
         return batch
 
 
@@ -199,19 +310,26 @@ class TrainMotion(_TrainNetwork):
     def __init__(
         self, settings: MotionStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
-        super().__init__(pipeline, clips, held_out)
         self.settings = settings
-        pipeline.network.requires_grad_(False).train()
-        pipeline.motion_adapter.requires_grad_(True).train()
+        super().__init__(pipeline, clips, held_out, [pipeline.motion_adapter])
 
-    def batch(self, seed: int, step: int) -> dict[str, Any]:
-        references, targets = self.clips.runs(seed, step, self.settings.batch_size, self.settings.frames)
-        return self._batch(references, targets, seed, step, len(references))
+    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
+        count = self.settings.batch_size
+        references, targets = self.clips.runs(seed, step, count, self.settings.frames)
+        return self._batch(references, targets, seed, step, share, conditional=count, with_pose=True)
 
 
-def without_face(pose_maps: Tensor) -> Tensor:
-    """Pose maps ``(... 3 H W)`` without face points: what is white or grey, which no other stroke is."""
-    return pose_maps * (pose_maps.amin(-3, keepdim=True) < 0.1)
+HANDS = ("left_hand", "right_hand")
+
+
+def draw_pairs(
+    clips: Clips, settings: AppearanceStage, seed: int, step: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """References ``(b,)``, targets ``(b f)``, and how many of them keep their conditions (for Image-CFG, paper 5.2)."""
+    count = settings.batch_size
+    references, targets = clips.pairs(seed, step, count, settings.targets_per_reference)
+    dropped = np.random.default_rng([seed, step, 1]).binomial(count, settings.drop_conditions)
+    return references, targets, count - int(dropped)
 
 
 def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
@@ -237,6 +355,11 @@ def encode_clips(pipeline: MagicPosePipeline, clips: Clips) -> Tensor:
             latents.append(pipeline.encode(part).cpu().half())
             stage.advance(len(part))
     return torch.cat(latents)
+
+
+def _to_maps(pictures: np.ndarray) -> Tensor:
+    """uint8 ``(... H W 3)`` to float [0, 1] ``(... 3 H W)``."""
+    return torch.from_numpy(pictures).movedim(-1, -3).float() / 255
 
 
 def _to_pixels(pictures: np.ndarray) -> Tensor:

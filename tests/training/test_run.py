@@ -22,7 +22,13 @@ def _run(
     stage: str, clips: Path, recipe: Path, run_dir: Path, init: Path | None = None, resume: bool = False
 ):
     return run_stage(
-        stage, recipe=str(recipe), data_dir=clips, init_dir=init, run_dir=run_dir, resume=resume, seed=0
+        stage,
+        recipe=str(recipe),
+        data_dir=clips,
+        init_dirs=[init] if init else [],
+        run_dir=run_dir,
+        resume=resume,
+        seed=0,
     )
 
 
@@ -36,7 +42,7 @@ def _differ(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> b
 
 @pytest.fixture(scope="module")
 def stages(clips, tmp_path_factory) -> dict[str, Path]:
-    """The three stages, one after the other."""
+    """The stages of a small model, one after the other."""
     folder = tmp_path_factory.mktemp("runs")
     recipe = write_recipe(folder / "tiny.toml")
     models = {"vae": _run("vae", clips, recipe, folder / "vae")}
@@ -105,7 +111,7 @@ def test_a_misspelt_recipe_entry_is_named(clips, tmp_path):
     with pytest.raises(RecipeError, match=r"pose\.learning_rat"):
         _run("pose", clips, recipe, tmp_path / "run")
     with pytest.raises(RecipeError, match=r"Shipped recipes: .*mini"):
-        run_stage("vae", recipe="maxi", data_dir=clips, init_dir=None, run_dir=tmp_path, resume=False, seed=0)
+        run_stage("vae", recipe="maxi", data_dir=clips, init_dirs=[], run_dir=tmp_path, resume=False, seed=0)
 
 
 def test_frozen_is_just_what_the_loss_never_reaches():

@@ -8,7 +8,14 @@ import torch
 from magicpose_cli.recipe import Recipe
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.losses import NoiseLoss, place_weight
-from magicpose_cli.training.stages import TrainPose, TrainVae, without_face
+from magicpose_cli.training.stages import (
+    Share,
+    TrainAppearance,
+    TrainBase,
+    TrainMotion,
+    TrainPose,
+    TrainVae,
+)
 
 from ..tiny import TINY, make_tiny
 
@@ -33,12 +40,6 @@ def test_faces_count_most_then_hands_then_the_rest():
 
 def test_without_weights_every_place_counts_the_same():
     assert (place_weight(_map()[..., :30, :50], hand=0.0, face=0.0) == 1).all()
-
-
-def test_a_face_is_masked_and_nothing_else():
-    left = without_face(_map())
-    assert not left[0, :, 10:12, 10:12].any()
-    assert torch.equal(left[0, :, 30:], _map()[0, :, 30:])
 
 
 def test_the_recipe_says_how_many_faces_are_masked(clips):
@@ -87,3 +88,75 @@ def test_outer_layers_have_their_own_rate(clips):
     assert outer["lr"] == pytest.approx(0.1 * inner["lr"])
     assert any(p is pipeline.vae.decoder.conv_out.weight for p in outer["params"])
     assert len(inner["params"]) + len(outer["params"]) == len(list(pipeline.vae.parameters()))
+
+
+STAGES = {
+    # stage: its class, what trains
+    "base": (TrainBase, {"unet"}),
+    "appearance": (TrainAppearance, {"appearance_unet"}),
+    "pose": (TrainPose, {"appearance_unet", "pose_controlnet"}),
+    "motion": (TrainMotion, {"motion_adapter"}),
+}
+
+
+def _stage(name, clips, **changes):
+    frozen = {"train_unet": False} if name in ("appearance", "pose") else {}
+    recipe = Recipe.model_validate({**TINY, name: {**TINY[name], **frozen, **changes}})
+    read = load_clips(clips, "train", 32, 32)
+    return STAGES[name][0](getattr(recipe, name), make_tiny(motion=True), read, read)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_each_stage_trains_what_the_paper_trains(clips, name):
+    stage = _stage(name, clips)
+    trained = {id(p) for p in stage.trained()}
+    parts = ("vae", "unet", "appearance_unet", "pose_controlnet", "motion_adapter")
+    owners = {part for part in parts for p in getattr(stage.pipeline, part).parameters() if id(p) in trained}
+    assert owners == STAGES[name][1]
+    stage.module(**stage.batch(0, 0)).backward()
+    assert all(p.grad is not None for p in stage.trained())
+
+
+@pytest.mark.parametrize("name", ["appearance", "pose"])
+def test_the_unet_trains_too_where_the_recipe_says_so(clips, name):
+    stage = _stage(name, clips, train_unet=True)
+    trained = {id(p) for p in stage.trained()}
+    assert {id(p) for p in stage.pipeline.unet.parameters()} <= trained
+
+
+@pytest.mark.parametrize("name", STAGES)
+@torch.no_grad()
+def test_shares_of_a_batch_are_the_whole(clips, name):
+    changes = {"drop_conditions": 0.5} if name in ("appearance", "pose") else {}
+    changes |= {"hand_weight": 1.0, "face_weight": 2.0, "mask_face": 0.5} if name == "pose" else {}
+    stage = _stage(name, clips, batch_size=4, **changes)
+    for step in range(3):
+        whole = stage.batch(7, step)
+        parts = [stage.batch(7, step, Share(index, 4)) for index in range(4)]
+        for key in ("latents", "noise", "timestep", "reference"):
+            assert torch.equal(torch.cat([part[key] for part in parts]), whole[key])
+        assert sum(part["conditional"] for part in parts) == whole["conditional"]
+        losses = torch.stack([stage.module(**part) for part in parts])
+        torch.testing.assert_close(losses.mean(), stage.module(**whole))
+
+
+def test_the_vaes_shares_are_the_whole(clips):
+    settings = Recipe.model_validate({**TINY, "vae": {**TINY["vae"], "batch_size": 4}}).vae
+    read = load_clips(clips, "train", 32, 32)
+    stage = TrainVae(settings, make_tiny(), read, read)
+    whole, parts = stage.batch(0, 1), [stage.batch(0, 1, Share(index, 2)) for index in range(2)]
+    assert torch.equal(torch.cat([part["pixels"] for part in parts]), whole["pixels"])
+
+
+def test_after_the_base_stage_the_other_networks_start_from_the_unet(clips):
+    stage = _stage("base", clips)
+    with torch.no_grad():
+        for parameter in stage.pipeline.unet.parameters():
+            parameter.add_(0.1)
+    stage.finish()
+    unet = stage.pipeline.unet.state_dict()
+    for name, tensor in stage.pipeline.appearance_unet.state_dict().items():
+        assert torch.equal(tensor, unet[name])
+    pose = stage.pipeline.pose_controlnet.state_dict()
+    assert torch.equal(pose["mid_block.resnets.0.conv1.weight"], unet["mid_block.resnets.0.conv1.weight"])
+    assert "controlnet_mid_block.weight" in pose

@@ -118,8 +118,8 @@ def _write_parts(
                 "tensors": len(part.originals),
                 "parameters": sum(p.numel() for p in module.parameters()),
             }
-            if name == "text_encoder" and _knows_words(module):
-                embeds = _embed_empty_prompt(module)
+            if name == "text_encoder" and knows_words(module):
+                embeds = embed_empty_prompt(module)
             del part, module
             gc.collect()
             bar.advance()
@@ -177,14 +177,14 @@ def _check_embedding(embeds: Tensor | None, parts: dict[str, Part], kind: str) -
         )
 
 
-def _knows_words(text_encoder: Any) -> bool:
+def knows_words(text_encoder: Any) -> bool:
     """Whether a text encoder has the words of CLIP's own vocabulary, without which "" cannot be told to it."""
     config = text_encoder.config
     return config.vocab_size > max(_EMPTY_PROMPT) and config.max_position_embeddings >= len(_EMPTY_PROMPT)
 
 
 @torch.no_grad()
-def _embed_empty_prompt(text_encoder: Any) -> Tensor:
+def embed_empty_prompt(text_encoder: Any) -> Tensor:
     """Last hidden state of the empty prompt, behind the final norm, ``(1 77 d)``."""
     return text_encoder.float()(input_ids=torch.tensor([_EMPTY_PROMPT])).last_hidden_state
 

@@ -1,0 +1,108 @@
+"""A model made from nothing, in a recipe's shape."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from torch import nn
+
+from ..recipe import Recipe
+from .motion import silence
+from .pipeline import MagicPosePipeline
+
+
+def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
+    """Build a model of a recipe's shape with fresh weights, drawn from torch's current random state.
+
+    As in the paper's stage 1, the appearance net starts as the UNet's copy; the pose ControlNet starts as a copy
+    of its encoder with silent outputs.
+    """
+    shape, vae_shape = recipe.shapes()
+    factor = vae_shape.fold_px * 2 ** (len(vae_shape.block_out_channels) - 1)
+    folded = 3 * vae_shape.fold_px**2
+    levels = len(shape.block_out_channels)
+    vae = AutoencoderKL(
+        in_channels=folded,
+        out_channels=folded,
+        block_out_channels=vae_shape.block_out_channels,
+        down_block_types=("DownEncoderBlock2D",) * len(vae_shape.block_out_channels),
+        up_block_types=("UpDecoderBlock2D",) * len(vae_shape.block_out_channels),
+        layers_per_block=vae_shape.layers_per_block,
+        latent_channels=vae_shape.latent_channels,
+        norm_num_groups=vae_shape.norm_num_groups,
+        sample_size=recipe.sampling.width_px,
+        mid_block_add_attention=False,  # trained on crops, used on whole pictures
+    )
+    unet = UNet2DConditionModel(
+        sample_size=recipe.sampling.width_px // factor,
+        in_channels=vae_shape.latent_channels + shape.position_channels,
+        out_channels=vae_shape.latent_channels,
+        block_out_channels=shape.block_out_channels,
+        layers_per_block=shape.layers_per_block,
+        down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
+        cross_attention_dim=shape.cross_attention_dim,
+        # by SD's old mistake, "head_dim" is how many heads a level has
+        attention_head_dim=[width // shape.attention_head_dim for width in shape.block_out_channels],
+        norm_num_groups=shape.norm_num_groups,
+    )
+    appearance_unet = UNet2DConditionModel.from_config(unet.config)
+    appearance_unet.load_state_dict(unet.state_dict())
+    pose_controlnet = ControlNetModel.from_unet(
+        unet, conditioning_embedding_out_channels=shape.pose_embedding_channels
+    )
+    wake_pose_embedding(pose_controlnet, factor)
+    pipeline = MagicPosePipeline(
+        vae=vae,
+        unet=unet,
+        appearance_unet=appearance_unet,
+        pose_controlnet=pose_controlnet,
+        scheduler=DDIMScheduler(**recipe.schedule.model_dump()),
+        motion_adapter=new_motion_adapter(unet, shape.motion_attention_heads) if motion else None,
+        sampling=recipe.sampling.model_dump(),
+    )
+    # no text encoder made this one: a constant that the networks' cross-attention learns to use
+    pipeline.prompt_embeds = torch.ones(1, 1, shape.cross_attention_dim)
+    return pipeline
+
+
+@torch.no_grad()
+def wake_pose_embedding(pose_controlnet: ControlNetModel, factor: int) -> None:
+    """Give a fresh ControlNet's conditioning embedding weights through which thin strokes can be seen.
+
+    Default weights shrink the strokes of a pose map to about 1e-3 in ten layers, and the last layer starts at zero:
+    SD's ControlNet has the steps to grow out of that, a small model trained from nothing had not after 1,000.
+    The strokes are brought to the strength of unit latents behind the first convolution.
+
+    Args:
+        pose_controlnet: its ``controlnet_cond_embedding`` is drawn anew, from torch's current random state.
+        factor: pixels to one latent cell along each side.
+    """
+    embedding = pose_controlnet.controlnet_cond_embedding
+    for module in embedding.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    side = 8 * factor
+    strokes = torch.zeros(1, 3, side, side)
+    for channel in range(3):  # about as sparse as a skeleton
+        middle, width = side // 4 * (channel + 1), side // 40 + 1
+        strokes[:, channel, :, middle : middle + width] = 1
+    latents = torch.randn(1, pose_controlnet.conv_in.in_channels, 8, 8)
+    strength = pose_controlnet.conv_in(latents).std() / embedding(strokes).std()
+    embedding.conv_out.weight.mul_(strength)
+
+
+def new_motion_adapter(unet: UNet2DConditionModel, heads: int) -> MotionAdapter:
+    """Build a silent motion module for a UNet, in AnimateDiff v1's arrangement (none in the middle)."""
+    adapter = MotionAdapter(
+        block_out_channels=unet.config.block_out_channels,
+        motion_layers_per_block=unet.config.layers_per_block,
+        motion_num_attention_heads=heads,
+        motion_norm_num_groups=unet.config.norm_num_groups,
+        motion_max_seq_length=24,
+        use_motion_mid_block=False,
+    )
+    silence(adapter)
+    return adapter

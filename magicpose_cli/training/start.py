@@ -1,0 +1,168 @@
+"""What a stage starts from: networks gathered from one or several folders (`--init`), or made from nothing.
+
+    folder                                          what it gives
+    a model's (`train`, `models convert`)           all it has
+    Stable Diffusion 1.5 or SD Image Variations     unet, vae, and what conditions them
+    one network's (ControlNet, MotionAdapter, UNet) that one
+
+A later folder's networks take the place of an earlier one's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPVisionModelWithProjection
+
+from .. import console
+from ..device import pick_device
+from ..diffusion.checkpoints.convert import embed_empty_prompt, knows_words
+from ..diffusion.folder import check_folder
+from ..diffusion.fresh import new_model, new_motion_adapter
+from ..diffusion.pipeline import PROMPT_EMBEDS, MagicPosePipeline
+from ..errors import InputError
+from ..recipe import Recipe
+
+KINDS: dict[str, Any] = {
+    "vae": AutoencoderKL,
+    "unet": UNet2DConditionModel,
+    "appearance_unet": UNet2DConditionModel,
+    "pose_controlnet": ControlNetModel,
+    "motion_adapter": MotionAdapter,
+    "image_encoder": CLIPVisionModelWithProjection,
+}
+
+_ALONE = {
+    "UNet2DConditionModel": "unet",
+    "ControlNetModel": "pose_controlnet",
+    "MotionAdapter": "motion_adapter",
+}
+
+NEEDS = {
+    "vae": (),
+    "base": ("vae",),
+    "appearance": ("vae", "unet"),
+    "pose": ("vae", "unet", "appearance_unet", "pose_controlnet"),
+    "motion": ("vae", "unet", "appearance_unet", "pose_controlnet", "motion_adapter"),
+}
+"""Networks that a stage cannot make for itself."""
+
+_WHERE = {
+    "vae": "Add --init with the model of the vae stage, or Stable Diffusion 1.5.",
+    "unet": "Add --init with the model of the stage before, or Stable Diffusion 1.5.",
+    "appearance_unet": "Add --init with the model of the appearance stage.",
+    "pose_controlnet": "Add --init with a ControlNet (the paper takes v1.1 OpenPose).",
+    "motion_adapter": "Add --init with AnimateDiff's motion module.",
+}
+
+
+def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -> MagicPosePipeline:
+    """Put a stage's starting model together, on the training's device, in fp32; says what comes from where.
+
+    Args:
+        stage: its name.
+        recipe: gives shape, schedule and sampling of a model made from nothing.
+        folders: where networks are, later ones before earlier ones.
+        seed: of fresh weights.
+
+    Raises:
+        InputError: a folder that gives nothing, or a network that the stage needs and none gives.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if not folders and not NEEDS[stage]:
+            return new_model(recipe).to(pick_device("auto"))
+        found, embeds, settings = _gather(folders)
+        if (
+            stage == "motion"
+            and "motion_adapter" not in found
+            and "unet" in found
+            and recipe.unet is not None
+        ):
+            found["motion_adapter"] = new_motion_adapter(found["unet"], recipe.unet.motion_attention_heads)
+            console.say("motion_adapter: made from nothing")
+        if stage == "appearance" and "unet" in found and "appearance_unet" not in found:
+            # paper 4.2: initialised with the UNet's weights
+            found["appearance_unet"] = UNet2DConditionModel.from_config(found["unet"].config)
+            found["appearance_unet"].load_state_dict(found["unet"].state_dict())
+            console.say("appearance_unet: a copy of the unet")
+    for name in NEEDS[stage]:
+        if name not in found:
+            raise InputError(
+                expected=f"a {name} to start the {stage} stage from", found="none", remedy=_WHERE[name]
+            )
+    if embeds is None and "image_encoder" not in found:
+        raise InputError(
+            expected="an embedding of the empty prompt or an image encoder",
+            found="neither",
+            remedy="Add --init with a folder that has prompt_embeds.safetensors, text_encoder or image_encoder.",
+        )
+    scheduler = settings.pop("scheduler", None) or DDIMScheduler(**recipe.schedule.model_dump())
+    pipeline = MagicPosePipeline(
+        **found,
+        scheduler=scheduler,
+        sampling=settings.get("sampling") or recipe.sampling.model_dump(),
+    )
+    pipeline.prompt_embeds = embeds
+    return pipeline.to(pick_device("auto"))
+
+
+def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, dict[str, Any]]:
+    """Networks by name, the empty prompt's embedding, and a whole model's schedule and sampling."""
+    found: dict[str, Any] = {}
+    embeds: Tensor | None = None
+    settings: dict[str, Any] = {}
+    for folder in folders:
+        index = _index(folder)
+        if index.get("_class_name") == "MagicPosePipeline":
+            check_folder(folder)
+            settings = {
+                "scheduler": DDIMScheduler.from_pretrained(folder / "scheduler"),
+                "sampling": index.get("sampling"),
+            }
+        given = _networks_in(folder)
+        for name, path in given.items():
+            found[name] = KINDS[name].from_pretrained(
+                str(path), dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+            console.say(f"{name}: from {path}")
+        own = _embedding_in(folder)
+        embeds = own if own is not None else embeds
+    return found, embeds, settings
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    for name in ("model_index.json", "config.json"):
+        if (folder / name).is_file():
+            return json.loads((folder / name).read_text())
+    return {}
+
+
+def _networks_in(folder: Path) -> dict[str, Path]:
+    alone = _ALONE.get(_index(folder).get("_class_name", ""))
+    if alone is not None:
+        return {alone: folder}
+    given = {name: folder / name for name in KINDS if (folder / name / "config.json").is_file()}
+    if not given:
+        raise InputError(
+            expected=f"networks in {folder}",
+            found="none in diffusers' layout",
+            remedy="Convert released weights first: magicpose models convert.",
+        )
+    return given
+
+
+def _embedding_in(folder: Path) -> Tensor | None:
+    """The stored embedding of the empty prompt, or the one that the folder's text encoder makes."""
+    if (folder / PROMPT_EMBEDS).is_file():
+        return load_file(folder / PROMPT_EMBEDS)["prompt_embeds"]
+    if (folder / "text_encoder" / "config.json").is_file():
+        encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", local_files_only=True).eval()
+        return embed_empty_prompt(encoder) if knows_words(encoder) else None
+    return None
