@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..errors import OptionError
@@ -19,7 +20,7 @@ class Controls:
             ``control_guidance_start`` and ``control_guidance_end`` of diffusers.
 
     Raises:
-        OptionError: a scale below 0, or no time between start and end.
+        OptionError: a scale below 0 or infinite, or no time between start and end.
     """
 
     appearance_scale: float = 1.0
@@ -28,7 +29,8 @@ class Controls:
     pose_end: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.appearance_scale < 0 or self.pose_scale < 0:
+        scales = (self.appearance_scale, self.pose_scale)
+        if not all(math.isfinite(scale) and scale >= 0 for scale in scales):
             raise OptionError(
                 expected="scales of 0 or more",
                 found=f"appearance {self.appearance_scale}, pose {self.pose_scale}",

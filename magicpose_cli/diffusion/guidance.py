@@ -61,7 +61,7 @@ class GuidedNetwork:
                 clip,
                 step,
                 self._text,
-                self._read_reference(timestep),
+                self._read_reference(timestep) if self._controls.appearance_scale else None,
                 None if pose_maps is None else pose_maps.to(self._text)[None],
                 appearance_scale=self._controls.appearance_scale,
                 pose_scale=pose_scale,

@@ -78,7 +78,7 @@ class MagicPosePipeline(DiffusionPipeline):
         self.sampling = read_block(SamplingBlock, sampling or {}, "the model's sampling block")
         self.register_to_config(sampling=self.sampling.model_dump())
         self.network = MagicPoseNetwork(unet, appearance_unet, pose_controlnet, motion_adapter)
-        self.prompt_embeds: Tensor | None = None
+        self._prompt_embeds: Tensor | None = None
         self._said_independent = False
 
     # folder
@@ -86,11 +86,19 @@ class MagicPosePipeline(DiffusionPipeline):
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> MagicPosePipeline:
         """Load a model's folder; the options are those of `DiffusionPipeline.from_pretrained`."""
-        pipeline = super().from_pretrained(str(folder), **options)
-        stored = Path(folder) / PROMPT_EMBEDS
-        if stored.is_file():
-            pipeline.prompt_embeds = load_file(stored)["prompt_embeds"]
-        return pipeline
+        return super().from_pretrained(str(folder), **options)
+
+    @property
+    def prompt_embeds(self) -> Tensor | None:
+        """The empty prompt's embedding ``(1 n d)``, read from the folder that the model was loaded from; or None."""
+        stored = Path(self.config.get("_name_or_path") or ".") / PROMPT_EMBEDS
+        if self._prompt_embeds is None and self.config.get("_name_or_path") and stored.is_file():
+            self._prompt_embeds = load_file(stored)["prompt_embeds"]
+        return self._prompt_embeds
+
+    @prompt_embeds.setter
+    def prompt_embeds(self, embeds: Tensor | None) -> None:
+        self._prompt_embeds = embeds
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the model's folder; the options are those of `DiffusionPipeline.save_pretrained`."""
@@ -202,10 +210,13 @@ class MagicPosePipeline(DiffusionPipeline):
             ``(f c h w)``.
 
         Raises:
-            ValueError: timesteps that differ between frames, with a motion module; no prompt embedding.
+            ValueError: timesteps that are not one or one a frame, or that differ between frames with a motion
+                module; no prompt embedding.
         """
         network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
         steps = torch.as_tensor(timestep).reshape(-1).tolist()
+        if len(steps) not in (1, len(latents)):
+            raise ValueError(f"{len(steps)} timesteps for {len(latents)} frames: one for all, or one each")
         if len(set(steps)) == 1:
             return network(latents, steps[0], pose_maps, controls.pose_scale)
         if self.network.has_motion:

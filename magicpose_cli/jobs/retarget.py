@@ -177,7 +177,7 @@ def retarget(
         plan.driving.find_poses(detector)
     cut = _say_crops(reference_pose, plan)
     maps = plan.driving.maps(plan.driving_place)
-    _check_length(len(maps), options)
+    _check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps)
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
@@ -239,6 +239,8 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     device = pick_device(options.device)
+    steps = options.steps or facts.sampling.num_inference_steps
+    _check_pose_acts(controls, steps)
     return Plan(
         reference_path=reference_path,
         reference=reference,
@@ -251,7 +253,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         facts=facts,
         device=device,
         dtype=pick_dtype(options.dtype, device),
-        steps=options.steps or facts.sampling.num_inference_steps,
+        steps=steps,
         guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
         controls=controls,
         audio=audio,
@@ -261,12 +263,28 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     )
 
 
-def _check_length(frames: int, options: RetargetOptions) -> None:
+def _check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
     if options.windows == "reference" and frames < max(options.overlap, 1):
         raise OptionError(
             expected=f"at least {options.overlap} frames for --windows reference",
             found=str(frames),
             remedy="Use --windows shifted.",
+        )
+    together = options.window if options.windows == "reference" else min(options.window, frames)
+    if facts.motion_frames is not None and together > facts.motion_frames:
+        raise OptionError(
+            expected=f"a --window of at most {facts.motion_frames}, for this motion module",
+            found=str(options.window),
+            remedy=f"Use --window {facts.motion_frames}.",
+        )
+
+
+def _check_pose_acts(controls: Controls, steps: int) -> None:
+    if controls.pose_scale and not any(controls.pose_scale_at(step, steps) for step in range(steps)):
+        raise OptionError(
+            expected=f"a part of the denoising that holds one of its {steps} steps",
+            found=f"--pose-start {controls.pose_start} --pose-end {controls.pose_end}, which holds none",
+            remedy="Let the pose act longer, or use --pose-scale 0.",
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers import MotionAdapter, UNet2DConditionModel
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
@@ -29,6 +30,10 @@ def inputs(tmp_path_factory):
     make_tiny().save_pretrained(folder / "model")
     make_tiny(motion=True, seed=3).motion_adapter.save_pretrained(folder / "motion")
     make_tiny(seed=4).unet.save_pretrained(folder / "unet")
+    unet = make_tiny().unet.config
+    UNet2DConditionModel.from_config({**unet, "layers_per_block": 2}).save_pretrained(folder / "deep")
+    settings = {**make_tiny(motion=True).motion_adapter.config, "motion_max_seq_length": 4}
+    MotionAdapter.from_config(settings).save_pretrained(folder / "short")
     for name in ("person", "again"):
         save_picture(folder / f"{name}.png", draw.integers(0, 256, (64, 64, 3), np.uint8))
     with open_writer(folder / "maps", 8) as writer:
@@ -70,7 +75,8 @@ def test_each_option_reaches_the_picture_and_the_report(inputs, tmp_path):
         done = _retarget(inputs, out, *options)
         assert done.exit_code == 0, done.output
         assert json.loads(done.stdout)["options"][entry] == value
-        assert not np.array_equal(_frames(out), frames), options
+        before = _frames(tmp_path / str(number - 1)) if "--windows" in options else frames
+        assert not np.array_equal(_frames(out), before), options
     report = json.loads((tmp_path / "0" / "report.json").read_text())
     assert len(report["also_given"]["also 1"]) == 64
 
@@ -80,6 +86,10 @@ def test_each_option_reaches_the_picture_and_the_report(inputs, tmp_path):
     [
         (["--pose-start", 0.7, "--pose-end", 0.5], "a start of the pose before its end"),
         (["--windows", "reference", "--overlap", 6], "at least 6 frames"),
+        (["--pose-start", 0.9, "--pose-end", 0.95], "which holds none"),
+        (["--appearance-scale", "inf"], "scales of 0 or more"),
+        (["--motion-module", "short"], "--window of at most 4"),
+        (["--base-unet", "deep"], "layers_per_block"),
         (["--base-unet", "nowhere"], "nowhere"),
         (["--motion-module", "model/vae"], "a MotionAdapter in"),
         (["--also", "nobody.png"], "nobody.png"),

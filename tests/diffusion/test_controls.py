@@ -92,6 +92,8 @@ def test_the_pose_acts_in_its_part_of_the_steps(tiny, given, start, end, acting)
         {"pose_scale": -0.1},
         {"pose_start": 0.6, "pose_end": 0.5},
         {"pose_end": 1.1},
+        {"appearance_scale": math.inf},
+        {"pose_scale": math.nan},
     ],
 )
 def test_impossible_controls_are_refused(wrong):
@@ -107,7 +109,7 @@ def test_a_noisy_reference_is_noised_at_the_timestep(tiny, given):
     assert not torch.equal(by_hand, _predict(tiny, given))
 
 
-def test_a_picture_given_twice_says_no_more_than_once_where_the_frame_does_not_answer(tiny, given):
+def test_a_picture_given_twice_counts_twice(tiny, given):
     """Tokens side by side: the same picture again doubles its weight, as an appearance scale of 2 does."""
     twice = {**given, "reference": given["reference"].repeat(2, 1, 1, 1)}
     assert_close(

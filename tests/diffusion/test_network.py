@@ -89,6 +89,8 @@ def test_a_timestep_for_each_frame(tiny, tiny_motion):
     mixed = tiny.predict_noise(latents, torch.tensor([100, 900]), reference, None)
     torch.testing.assert_close(mixed[:1], tiny.predict_noise(latents[:1], 100, reference, None))
     torch.testing.assert_close(mixed[1:], tiny.predict_noise(latents[1:], 900, reference, None))
+    with pytest.raises(ValueError, match="3 timesteps for 2 frames"):
+        tiny.predict_noise(latents, torch.tensor([100, 100, 100]), reference, None)
     with pytest.raises(ValueError, match="share one timestep"):
         tiny_motion.predict_noise(latents, torch.tensor([100, 900]), reference, None)
 

@@ -160,3 +160,20 @@ def test_a_fresh_pose_embedding_sees_strokes_as_strongly_as_latents():
 def test_fresh_models_of_one_seed_are_equal():
     for ours, theirs in zip(make_tiny().unet.parameters(), make_tiny().unet.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_folder_loads_through_diffusers_alone(tiny, tmp_path, monkeypatch):
+    from diffusers import DiffusionPipeline
+
+    import magicpose_cli.diffusion.custom_pipeline as custom
+
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    tiny.save_pretrained(tmp_path / "model")
+    model = DiffusionPipeline.from_pretrained(
+        tmp_path / "model", custom_pipeline=custom.__file__, trust_remote_code=True
+    )
+    assert isinstance(model, MagicPosePipeline)
+    latents, reference = torch.randn(2, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    ours = MagicPosePipeline.from_pretrained(tmp_path / "model")
+    expected = ours.predict_noise(latents, 300, reference, None)
+    torch.testing.assert_close(model.predict_noise(latents, 300, reference, None), expected)

@@ -101,9 +101,9 @@ def find_parts(file: Checkpoint, kind: str, heads: int, groups: int) -> dict[str
         if kind == "magicpose":
             parts["pose_controlnet"] = controlnet_part(file, names.POSE, heads, groups)
     parts["vae"] = vae_part(file, names.VAE)
-    if names.TEXT + "embeddings.token_embedding.weight" in file.shapes:
+    if any(name.startswith(names.TEXT) for name in file.shapes):
         parts["text_encoder"] = text_part(file, names.TEXT)
-    if IMAGE + "conv1.weight" in file.shapes:
+    if any(name.startswith(IMAGE) for name in file.shapes):
         parts["image_encoder"] = image_part(file, IMAGE)
     return parts
 
@@ -130,7 +130,7 @@ def account_for(file: Checkpoint, parts: dict[str, Part]) -> dict[str, int]:
         shown = "\n".join(f"  {fault}" for fault in faults)
         raise ModelError(
             expected=f"each tensor of {file.path.name} to have its place, and each place its tensor",
-            found=f"{len(faults)} that do not:\n{shown}\n",
-            remedy="Give the file as it was released.",
+            found=f"{len(faults)} that do not",
+            remedy=f"Give the file as it was released.\n{shown}",
         )
     return dict(dead)

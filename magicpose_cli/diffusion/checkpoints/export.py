@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from ... import console
 from ...errors import ModelError, OptionError
@@ -50,18 +52,19 @@ def export(
             found=output.name,
             remedy="Use -o model_state.th.",
         )
+    if output.is_dir():
+        raise OptionError(expected=f"a file as the output {output}", found="a folder", remedy="Name a file.")
     refuse_existing(output, force)
     index = check_folder(folder)
     _check_layout(folder, index)
     own = folder / "text_encoder"
     text = text_encoder or (own if (own / "config.json").is_file() else None)
-    if text_encoder is not None and not (text_encoder / "config.json").is_file():
-        raise ModelError(
-            expected=f"a CLIP text encoder in {text_encoder}",
-            found="no config.json",
-            remedy="Give a folder in transformers' layout, as text_encoder of Stable Diffusion 1.5.",
+    if text is None:
+        console.warn(
+            "no text encoder: the file lacks cond_stage_model, which other programs ask for; --text-encoder gives it."
         )
-    tensors = _released(folder, text)
+    words = {} if text is None else _text_tensors(text)
+    tensors = {**_released(folder), **words}
     with write_file(output, force) as path:
         if output.suffix.lower() == ".safetensors":
             save_file(tensors, path)
@@ -88,6 +91,8 @@ def _check_layout(folder: Path, index: dict[str, Any]) -> None:
         odd.append(f"predictions of type {scheduler['prediction_type']}")
     if (index.get("pose_controlnet") or [None])[0] is None:
         odd.append("no pose ControlNet")
+    if (index.get("image_encoder") or [None])[0] is not None:
+        odd.append("an image encoder in place of a text's")
     if odd:
         raise ModelError(
             expected=f"a model of the released one's layout in {folder}",
@@ -98,8 +103,8 @@ def _check_layout(folder: Path, index: dict[str, Any]) -> None:
         console.warn("the released layout has no place for the motion module: it is left out.")
 
 
-def _released(folder: Path, text: Path | None) -> dict[str, Tensor]:
-    """All tensors under their released names."""
+def _released(folder: Path) -> dict[str, Tensor]:
+    """All tensors but the text encoder's, under their released names."""
     tensors = schedule_buffers(folder / "scheduler")
     sources: list[tuple[str, Any, str]] = [
         ("unet", UNet2DConditionModel, names.UNET),
@@ -107,7 +112,7 @@ def _released(folder: Path, text: Path | None) -> dict[str, Tensor]:
         ("pose_controlnet", ControlNetModel, names.POSE),
         ("vae", AutoencoderKL, names.VAE),
     ]
-    with console.progress("Reading", total=len(sources) + (text is not None), unit="networks") as bar:
+    with console.progress("Reading", total=len(sources), unit="networks") as bar:
         for name, kind, prefix in sources:
             with init_empty_weights():
                 skeleton = kind.from_config(kind.load_config(folder / name))
@@ -123,9 +128,6 @@ def _released(folder: Path, text: Path | None) -> dict[str, Tensor]:
             if name == "appearance_unet":
                 tensors |= _dead_hint_block(prefix, weights["conv_in.weight"])
             bar.advance()
-        if text is not None:
-            tensors |= _text_tensors(text)
-            bar.advance()
     return tensors
 
 
@@ -138,6 +140,19 @@ def _weights(part: Path) -> dict[str, Tensor]:
 def _text_tensors(folder: Path) -> dict[str, Tensor]:
     """CLIP's text encoder; transformers 5 writes its names without the ``text_model.`` of earlier ones."""
     weights = {name.removeprefix("text_model."): t for name, t in _weights(folder).items()}
+    weights.pop("embeddings.position_ids", None)
+    path, wanted = folder / "config.json", set()
+    settings = json.loads(path.read_text()) if path.is_file() else {}
+    if settings.get("model_type") in ("clip", "clip_text_model"):
+        with init_empty_weights():
+            wanted = set(CLIPTextModel(CLIPTextConfig(**settings.get("text_config", settings))).state_dict())
+    if not wanted or wanted != set(weights):
+        odd = sorted(wanted ^ set(weights))[:3]
+        raise ModelError(
+            expected=f"a CLIP text encoder in {folder}",
+            found=f"missing or left over: {', '.join(odd)}" if odd else "no settings or no weights of one",
+            remedy="Give a folder in transformers' layout, as text_encoder of Stable Diffusion 1.5.",
+        )
     count = len(weights["embeddings.position_embedding.weight"])
     weights["embeddings.position_ids"] = torch.arange(count)[None]
     return {names.TEXT + name: tensor for name, tensor in weights.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import init_empty_weights
@@ -21,6 +22,7 @@ from diffusers.loaders.single_file_utils import (
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from ...errors import ModelError
 from . import names
 from .reading import Checkpoint, Shapes
 from .shapes import (
@@ -33,16 +35,6 @@ from .shapes import (
 )
 
 Tensors = dict[str, Tensor]
-
-LIBRARIES = {
-    "AutoencoderKL": "diffusers",
-    "UNet2DConditionModel": "diffusers",
-    "ControlNetModel": "diffusers",
-    "MotionAdapter": "diffusers",
-    "CLIPTextModel": "transformers",
-    "CLIPVisionModelWithProjection": "transformers",
-}
-"""Class of each network that can be a part -> the library it is from."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +74,10 @@ class Part:
         faults += [
             f"left over {self.prefix}{name}" for name in sorted(set(there) - set(self.originals.values()))
         ]
+        kinds = {name: self.source.dtypes[self.prefix + name] for name in there}
+        faults += [
+            f"{kind} in {self.prefix}{n}" for n, kind in sorted(kinds.items()) if not kind.is_floating_point
+        ]
         if faults:
             return faults
         own = {name: tuple(t.shape) for name, t in self.skeleton.state_dict().items()}
@@ -100,7 +96,8 @@ class Part:
         """Give the module its weights, as they are in the file or in another number format."""
         there = self.source.tensors(self.prefix)
         ours = self.rename({name: t for name, t in there.items() if not self.is_dead(name)})
-        ours |= {name: _idle(name, tuple(self.skeleton.state_dict()[name].shape)) for name in self.absent}
+        like = next(iter(ours.values()))
+        ours |= {name: _idle(name, self.skeleton.state_dict()[name].shape, like) for name in self.absent}
         if dtype is not None:
             ours = {name: t.to(dtype) if t.is_floating_point() else t for name, t in ours.items()}
         ours = {name: t.contiguous() for name, t in ours.items()}
@@ -108,14 +105,28 @@ class Part:
         return self.skeleton.eval().requires_grad_(False)
 
 
-def _idle(name: str, shape: tuple[int, ...]) -> Tensor:
+def _idle(name: str, shape: torch.Size, like: Tensor) -> Tensor:
     """Weights that let nothing through, for layers whose result is thrown away."""
-    return torch.ones(shape) if "norm" in name and name.endswith("weight") else torch.zeros(shape)
+    return like.new_ones(shape) if "norm" in name and name.endswith("weight") else like.new_zeros(shape)
 
 
-def under(source: Checkpoint, prefix: str) -> Shapes:
-    """Shapes of the tensors whose names begin with a prefix, which is taken off."""
-    return {n.removeprefix(prefix): s for n, s in source.shapes.items() if n.startswith(prefix)}
+def _skeleton(kind: Any, settings: Callable[[], dict[str, Any]], place: str, *, buffers: bool = True) -> Any:
+    """A module on the meta device, of settings that are read off a file.
+
+    Raises:
+        ModelError: settings that cannot be read, or that the class cannot be.
+    """
+    try:
+        with init_empty_weights(include_buffers=buffers):
+            return kind(settings())
+    except ModelError:
+        raise
+    except Exception as error:  # constructors refuse odd sizes in ways of their own
+        raise ModelError(
+            expected=f"a network of Stable Diffusion 1's kind in {place}",
+            found=f"shapes that make none ({str(error).splitlines()[0]})",
+            remedy="Give the file as it was released.",
+        ) from error
 
 
 _OUT = frozenset({"conv_norm_out.weight", "conv_norm_out.bias", "conv_out.weight", "conv_out.bias"})
@@ -131,9 +142,12 @@ def unet_part(
         heads, groups: attention heads and norm groups.
         is_appearance: it is the appearance net, whose file has no ``out`` layer and a hint block that nothing uses.
     """
-    shapes = under(source, prefix)
-    with init_empty_weights():
-        skeleton = UNet2DConditionModel(**unet_settings(shapes, heads, groups))
+    shapes = source.under(prefix)
+    skeleton = _skeleton(
+        lambda settings: UNet2DConditionModel(**settings),
+        lambda: unet_settings(shapes, heads, groups),
+        f"{source.path.name} under {prefix}",
+    )
 
     def rename(tensors: Tensors) -> Tensors:
         full = {names.UNET + name: t for name, t in tensors.items()}
@@ -152,9 +166,11 @@ def unet_part(
 
 def controlnet_part(source: Checkpoint, prefix: str, heads: int, groups: int) -> Part:
     """A ControlNet in the layout of its authors."""
-    settings = controlnet_settings(under(source, prefix), heads, groups)
-    with init_empty_weights():
-        skeleton = ControlNetModel(**settings)
+    skeleton = _skeleton(
+        lambda settings: ControlNetModel(**settings),
+        lambda: controlnet_settings(source.under(prefix), heads, groups),
+        f"{source.path.name} under {prefix}",
+    )
     return Part(
         source,
         prefix,
@@ -166,8 +182,11 @@ def controlnet_part(source: Checkpoint, prefix: str, heads: int, groups: int) ->
 
 def vae_part(source: Checkpoint, prefix: str) -> Part:
     """An autoencoder in LDM's layout; the discriminator that some files carry is of no use."""
-    with init_empty_weights():
-        skeleton = AutoencoderKL(**vae_settings(under(source, prefix)))
+    skeleton = _skeleton(
+        lambda settings: AutoencoderKL(**settings),
+        lambda: vae_settings(source.under(prefix)),
+        f"{source.path.name} under {prefix}",
+    )
     return Part(
         source,
         prefix,
@@ -180,8 +199,12 @@ def vae_part(source: Checkpoint, prefix: str) -> Part:
 
 def text_part(source: Checkpoint, prefix: str) -> Part:
     """CLIP's text encoder in transformers 4's names."""
-    with init_empty_weights(include_buffers=False):
-        skeleton = CLIPTextModel(CLIPTextConfig(**text_settings(under(source, prefix))))
+    skeleton = _skeleton(
+        lambda settings: CLIPTextModel(CLIPTextConfig(**settings)),
+        lambda: text_settings(source.under(prefix)),
+        f"{source.path.name} under {prefix}",
+        buffers=False,
+    )
     return Part(
         source,
         prefix,
@@ -194,10 +217,12 @@ def text_part(source: Checkpoint, prefix: str) -> Part:
 
 def image_part(source: Checkpoint, prefix: str) -> Part:
     """CLIP's image encoder in OpenAI's names (``visual.``), as SD Image Variations' original file has it."""
-    with init_empty_weights(include_buffers=False):
-        skeleton = CLIPVisionModelWithProjection(
-            CLIPVisionConfig(**image_encoder_settings(under(source, prefix)))
-        )
+    skeleton = _skeleton(
+        lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings)),
+        lambda: image_encoder_settings(source.under(prefix)),
+        f"{source.path.name} under {prefix}",
+        buffers=False,
+    )
     pairs = {name: names.openai_image_encoder_name(name) for name in skeleton.state_dict()}
 
     def rename(tensors: Tensors) -> Tensors:
@@ -215,11 +240,15 @@ def image_part(source: Checkpoint, prefix: str) -> Part:
 def motion_part(source: Checkpoint, heads: int, groups: int) -> Part:
     """An AnimateDiff motion module: its authors' layout (v1, v2, v3, AnimateLCM) or diffusers'."""
     prefix = "module." if all(name.startswith("module.") for name in source.shapes) else ""
-    there = under(source, prefix)
+    there = source.under(prefix)
     is_original = any(".temporal_transformer." in name for name in there)
-    shapes = {_motion_name(name): shape for name, shape in there.items()}
-    with init_empty_weights(include_buffers=False):
-        skeleton = MotionAdapter(**motion_settings(shapes, heads, groups))
+    shapes = Shapes({_motion_name(name): shape for name, shape in there.items()}, there.place)
+    skeleton = _skeleton(
+        lambda settings: MotionAdapter(**settings),
+        lambda: motion_settings(shapes, heads, groups),
+        source.path.name,
+        buffers=False,
+    )
     tables = {name: t for name, t in skeleton.state_dict().items() if name.endswith("pos_embed.pe")}
     has_tables = not shapes.keys().isdisjoint(tables)
     named = [name for name in skeleton.state_dict() if has_tables or name not in tables]

@@ -6,6 +6,8 @@ Nothing in a file is executed: safetensors, or torch's weights-only loader.
 from __future__ import annotations
 
 import pickle
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,29 @@ from ...errors import ModelError
 TORCH_SUFFIXES = (".th", ".pth", ".pt", ".ckpt", ".bin")
 SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 
-Shapes = dict[str, tuple[int, ...]]
-"""Name of each tensor -> its shape."""
+
+class Shapes(dict[str, tuple[int, ...]]):
+    """Name of each tensor under a prefix of a file -> its shape; asking for one that is not there is an error.
+
+    Args:
+        shapes: by name without prefix.
+        place: the file, and the prefix that was taken off.
+
+    Raises:
+        ModelError: a tensor that is asked for is missing.
+    """
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]], place: tuple[str, str] = ("", "")) -> None:
+        super().__init__(shapes)
+        self.place = place
+
+    def __missing__(self, name: str) -> tuple[int, ...]:
+        raise ModelError(
+            expected=f"each tensor of a checkpoint in {self.place[0]}",
+            found=f"missing {self.place[1]}{name}",
+            remedy="Give the file as it was released.",
+        )
+
 
 _LIGHTNING = (
     # Stable Diffusion's own .ckpt files name this class in their training state: it stands in, and does nothing
@@ -48,13 +71,15 @@ class Checkpoint:
         if path.suffix.lower() not in SUFFIXES:
             raise _unreadable(path, "another kind of file", f"Known suffixes: {', '.join(SUFFIXES)}.")
         tensors = self._mapped()
-        self.shapes: Shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+        self.shapes = {name: tuple(t.shape) for name, t in tensors.items()}
         self.dtypes: dict[str, torch.dtype] = {name: t.dtype for name, t in tensors.items()}
         if not self.shapes:
             raise _unreadable(path, "no tensors in it", "Give the path of a checkpoint file.")
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.shapes
+    def under(self, prefix: str) -> Shapes:
+        """Shapes of the tensors whose names begin with a prefix, which is taken off."""
+        own = {n.removeprefix(prefix): s for n, s in self.shapes.items() if n.startswith(prefix)}
+        return Shapes(own, (self.path.name, prefix))
 
     def tensors(self, prefix: str = "") -> dict[str, Tensor]:
         """Map the tensors whose names begin with a prefix, which is taken off.
@@ -86,10 +111,13 @@ def _load_torch(path: Path) -> Any:
                 # files from before torch 1.6 cannot be mapped: they fill the memory with their whole size
                 return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        found = f"objects that only running its code could read ({_first_line(error)})"
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named is None:
+            raise _unreadable(path, "another kind of file", "Download it again.") from None
+        found = f"objects that only running code could read ({named[1]})"
         raise _unreadable(path, found, "Get it as .safetensors, or save its tensors alone.") from None
     except Exception as error:  # a pickle cut short fails in any of Python's ways
-        raise _unreadable(path, f"a damaged file ({_first_line(error)})", "Download it again.") from None
+        raise _unreadable(path, f"a damaged file ({type(error).__name__})", "Download it again.") from None
 
 
 def _tensors_of(value: Any) -> dict[str, Tensor]:
@@ -116,9 +144,13 @@ def read_embedding(path: Path) -> Tensor:
     Raises:
         ModelError: no such array in it.
     """
+    if not path.is_file():
+        raise ModelError(
+            expected=f"an embedding of the empty prompt in {path}", found="no file", remedy="Check the path."
+        )
     if path.suffix.lower() in (".npy", ".npz"):
         arrays = _numpy_arrays(path)
-    elif path.suffix.lower() in TORCH_SUFFIXES and path.is_file():
+    elif path.suffix.lower() in TORCH_SUFFIXES:
         loaded = _load_torch(path)
         arrays = {"prompt_embeds": loaded} if isinstance(loaded, Tensor) else _tensors_of(loaded)
     else:
@@ -130,6 +162,10 @@ def read_embedding(path: Path) -> Tensor:
             expected=f"one array (1 tokens width) in {path}, alone or called prompt_embeds",
             found=str(shapes or "none"),
             remedy="Save the text encoder's last hidden state of the empty prompt.",
+        )
+    if not bool(torch.isfinite(found).all()):
+        raise ModelError(
+            expected=f"numbers in {path}", found="NaN or infinity", remedy="Compute the embedding again."
         )
     return found.reshape(1, *found.shape[-2:]).float().clone()
 
@@ -143,5 +179,5 @@ def _numpy_arrays(path: Path) -> dict[str, Tensor]:
             return {"prompt_embeds": torch.from_numpy(value)}
         with value:
             return {name: torch.from_numpy(value[name]) for name in value.files}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, _first_line(error), "Give a .safetensors, .npy or .npz file.") from None

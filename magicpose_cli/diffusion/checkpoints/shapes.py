@@ -39,16 +39,13 @@ def unet_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[str,
 def controlnet_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[str, Any]:
     """Settings of a ControlNetModel; arguments and errors as in `unet_settings`."""
     settings = _encoder_settings(shapes, num_heads, norm_groups)
-    hints = [shapes.get(f"input_hint_block.{number}.weight", (0,))[0] for number in (0, 4, 8, 12)]
-    if not all(hints):
-        raise _odd("a hint block of eight convolutions, as ControlNet has", "another")
+    hints = [shapes[f"input_hint_block.{number}.weight"][0] for number in (0, 4, 8, 12)]
     return {**settings, "conditioning_embedding_out_channels": tuple(hints)}
 
 
 def _encoder_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[str, Any]:
     """What a UNet and a ControlNet share: everything but the way up."""
-    if "input_blocks.0.0.weight" not in shapes or "middle_block.0.out_layers.3.weight" not in shapes:
-        raise _odd("the input and middle blocks of a UNet", "none")
+    first = shapes["input_blocks.0.0.weight"]
     last = max(int(found[1]) for name in shapes if (found := re.match(r"input_blocks\.(\d+)\.", name)))
     downs = [n for n in range(1, last + 1) if f"input_blocks.{n}.0.op.weight" in shapes]
     layers = (downs[0] if downs else last + 1) - 1
@@ -66,6 +63,8 @@ def _encoder_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[
             raise _odd("the same attention in all layers of a level", f"{sorted(in_level)} in level {level}")
         depths.append(in_level.pop())
         kinds.append("CrossAttnDownBlock2D" if depths[-1] else "DownBlock2D")
+    if first[0] != widths[0]:
+        raise _odd("a first level as wide as the first convolution", f"{widths[0]} channels")
     middle = _depth(shapes, "middle_block.1.")
     for width, depth in zip(widths, depths, strict=True):
         _check_divides("norm-groups", norm_groups, width)
@@ -76,7 +75,7 @@ def _encoder_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[
         raise _odd("attention to a text in the middle block", "none")
     in_projections = {len(s) for name, s in shapes.items() if name.endswith(".1.proj_in.weight")}
     return {
-        "in_channels": shapes["input_blocks.0.0.weight"][1],
+        "in_channels": first[1],
         "block_out_channels": tuple(widths),
         "layers_per_block": layers,
         "down_block_types": tuple(kinds),
@@ -116,9 +115,11 @@ def vae_settings(
     levels = 1 + max(
         (int(found[1]) for name in shapes if (found := re.match(r"encoder\.down\.(\d+)\.", name))), default=-1
     )
-    if not levels or "decoder.conv_in.weight" not in shapes:
+    if not levels:
         raise _odd("the encoder and decoder of a VAE", "none")
     widths = tuple(shapes[f"encoder.down.{level}.block.0.conv1.weight"][0] for level in range(levels))
+    if shapes["encoder.conv_in.weight"][0] != widths[0]:
+        raise _odd("a first level of the VAE as wide as its first convolution", f"{widths[0]} channels")
     layers = sum(1 for name in shapes if re.fullmatch(r"encoder\.down\.0\.block\.\d+\.conv1\.weight", name))
     return {
         "in_channels": shapes["encoder.conv_in.weight"][1],
@@ -128,16 +129,16 @@ def vae_settings(
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
         "latent_channels": shapes["decoder.conv_in.weight"][1],
-        "mid_block_add_attention": "encoder.mid.attn_1.q.weight" in shapes,
-        "use_quant_conv": "quant_conv.weight" in shapes,
-        "use_post_quant_conv": "post_quant_conv.weight" in shapes,
+        "mid_block_add_attention": any(name.startswith("encoder.mid.attn_1.") for name in shapes),
+        "use_quant_conv": any(name.startswith("quant_conv.") for name in shapes),
+        "use_post_quant_conv": any(name.startswith("post_quant_conv.") for name in shapes),
         "scaling_factor": scaling_factor,
         "sample_size": sample_size,
     }
 
 
 def text_settings(shapes: Shapes) -> dict[str, Any]:
-    """Settings of a CLIPTextModel; heads by CLIP's own rule of 64 channels each."""
+    """Settings of a CLIPTextModel; heads by CLIP's own rule of 64 channels each, a guess for other encoders."""
     words, width = shapes["embeddings.token_embedding.weight"]
     return {
         "vocab_size": words,
@@ -147,7 +148,7 @@ def text_settings(shapes: Shapes) -> dict[str, Any]:
         "projection_dim": width,
         "intermediate_size": shapes["encoder.layers.0.mlp.fc1.weight"][0],
         "num_hidden_layers": _count(shapes, r"encoder\.layers\.(\d+)\."),
-        "num_attention_heads": max(width // 64, 1),
+        "num_attention_heads": _heads(width),
         "max_position_embeddings": shapes["embeddings.position_embedding.weight"][0],
         "hidden_act": "quick_gelu",
     }
@@ -161,7 +162,7 @@ def image_encoder_settings(shapes: Shapes) -> dict[str, Any]:
         "hidden_size": width,
         "intermediate_size": shapes["transformer.resblocks.0.mlp.c_fc.weight"][0],
         "num_hidden_layers": _count(shapes, r"transformer\.resblocks\.(\d+)\."),
-        "num_attention_heads": max(width // 64, 1),
+        "num_attention_heads": _heads(width),
         "patch_size": patch,
         "image_size": patch * side,
         "projection_dim": shapes["proj"][1],
@@ -199,6 +200,11 @@ def motion_settings(shapes: Shapes, num_heads: int, norm_groups: int) -> dict[st
         "use_motion_mid_block": any(name.startswith("mid_block.") for name in shapes),
         "conv_in_channels": first_conv[1] if first_conv else None,
     }
+
+
+def _heads(width: int) -> int:
+    """Most heads of 64 channels or more that share a width equally."""
+    return next(count for count in range(max(width // 64, 1), 0, -1) if width % count == 0)
 
 
 def _count(shapes: Shapes, pattern: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
+import re
 import sys
 import types
 
@@ -16,7 +18,10 @@ from typer.testing import CliRunner
 
 from magicpose_cli import MagicPosePipeline
 from magicpose_cli.cli import app
+from magicpose_cli.diffusion.checkpoints.contents import account_for, find_parts, kind_of
 from magicpose_cli.diffusion.checkpoints.convert import ConvertOptions, convert
+from magicpose_cli.diffusion.checkpoints.names import SCHEDULE_BUFFERS
+from magicpose_cli.diffusion.checkpoints.reading import Checkpoint
 from magicpose_cli.diffusion.folder import load_model, read_facts
 from magicpose_cli.errors import ModelError, OptionError, OutputExistsError
 
@@ -159,12 +164,92 @@ def test_an_odd_text_encoder_is_said_and_its_embedding_can_be_given(golden, tmp_
 
 
 @pytest.mark.parametrize(
-    ("array", "words"), [(np.zeros((1, 77, 5)), "of width 64"), (np.zeros(7), "one array")]
+    ("array", "words"),
+    [
+        (np.zeros((1, 77, 5)), "of width 64"),
+        (np.zeros(7), "one array"),
+        (np.full((1, 77, 64), np.nan), "NaN"),
+    ],
 )
 def test_an_embedding_that_does_not_fit_is_refused(golden, tmp_path, array, words):
     np.save(tmp_path / "odd.npy", array.astype(np.float32))
     with pytest.raises(ModelError, match=words):
         convert(golden["path"], tmp_path / "model", ConvertOptions(prompt_embeds=tmp_path / "odd.npy"))
+
+
+@pytest.mark.parametrize("name", ["none.npy", "junk.npz", "empty.npy", "junk.safetensors", "junk.pt"])
+def test_an_embedding_that_cannot_be_read_is_one_message(golden, tmp_path, name):
+    if name.startswith("junk"):
+        (tmp_path / name).write_text("<html>not found</html>")
+    elif name.startswith("empty"):
+        (tmp_path / name).touch()
+    command = ["models", "convert", golden["path"], "-o", tmp_path / "m", "--prompt-embeds", tmp_path / name]
+    done = CliRunner().invoke(app, [str(part) for part in command])
+    assert done.exit_code == 2, done.output
+    assert name in done.stderr
+
+
+SETTINGS = [
+    # tensors that tell how a network is built: without them there is none to compare the file with
+    "model.diffusion_model.input_blocks.0.0.weight",
+    "model.diffusion_model.input_blocks.5.0.out_layers.3.weight",
+    "model.diffusion_model.middle_block.0.out_layers.3.weight",
+    "appearance_control_model.input_blocks.0.0.weight",
+    "pose_control_model.input_hint_block.8.weight",
+    "first_stage_model.encoder.conv_in.weight",
+    "first_stage_model.encoder.down.2.block.0.conv1.weight",
+    "first_stage_model.encoder.mid.attn_1.q.weight",
+    "first_stage_model.decoder.conv_in.weight",
+    "first_stage_model.decoder.conv_out.weight",
+    "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+    "cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight",
+]
+
+
+def _refused(whole, name, shape=None):
+    file = copy.copy(whole)
+    file.shapes = {n: s for n, s in whole.shapes.items() if n != name}
+    file.shapes |= {name: shape} if shape else {}
+    with pytest.raises(ModelError) as caught:
+        account_for(file, find_parts(file, kind_of(file), 8, 32))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_missing_tensor_that_settings_are_read_from_is_named(golden, name):
+    whole = Checkpoint(golden["path"])
+    assert name in _refused(whole, name)
+    _refused(whole, name, (3, 5, 7))
+
+
+@pytest.mark.slow
+def test_whatever_tensor_is_missing_or_odd_is_refused_and_named(golden):
+    """One tensor of each kind."""
+    whole = Checkpoint(golden["path"])
+    kinds = {re.sub(r"\d+", "N", name): name for name in whole.shapes}
+    assert len(kinds) > 100
+    for name in kinds.values():
+        dead = name in SCHEDULE_BUFFERS or "position_ids" in name
+        if dead or name.startswith("appearance_control_model.input_hint_block"):
+            continue
+        said = _refused(whole, name)
+        if ".op." not in name:  # halvings are counted: the count is told
+            assert name in said
+        _refused(whole, name, (3, 5, 7))
+
+
+def test_numbers_of_another_kind_are_named(golden, tmp_path):
+    odd = "model.diffusion_model.out.0.weight"
+    weights = {**golden["weights"], odd: torch.ones(32, dtype=torch.int64)}
+    with pytest.raises(ModelError, match=rf"torch.int64 in {odd}"):
+        convert(_file(tmp_path, weights), tmp_path / "model", ConvertOptions())
+
+
+def test_a_half_precision_file_stays_one(golden, tmp_path):
+    weights = {k: t.half() if t.is_floating_point() else t for k, t in golden["weights"].items()}
+    convert(_file(tmp_path, weights), tmp_path / "model", ConvertOptions())
+    for path in (tmp_path / "model").rglob("*.safetensors"):
+        assert {t.dtype for t in load_file(path).values()} == {torch.float16}, path
 
 
 def test_clips_own_text_encoder_embeds_the_empty_prompt(golden, tmp_path):

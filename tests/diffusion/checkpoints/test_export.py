@@ -54,19 +54,24 @@ def test_what_is_exported_converts_again(converted, tmp_path):
         assert all(torch.equal(ours[name], theirs[name]) for name in ours | theirs)
 
 
-def test_the_text_encoder_may_come_from_elsewhere(golden, converted, tmp_path):
+def test_the_text_encoder_may_come_from_elsewhere(golden, converted, tmp_path, capsys):
     import shutil
 
     bare = tmp_path / "bare"
     shutil.copytree(converted, bare)
     shutil.move(bare / "text_encoder", tmp_path / "clip")
     without = export(bare, tmp_path / "without.th")
+    assert "--text-encoder" in capsys.readouterr().err
     assert without["text_encoder"] is None
     assert without["tensors"] == len(golden["keys"]) - 37
     with_it = export(bare, tmp_path / "with.th", text_encoder=tmp_path / "clip")
     assert with_it["tensors"] == len(golden["keys"])
-    with pytest.raises(ModelError, match="text encoder in"):
-        export(bare, tmp_path / "other.th", text_encoder=tmp_path)
+    for foreign in (tmp_path, converted / "unet"):
+        with pytest.raises(ModelError, match="text encoder in"):
+            export(bare, tmp_path / "other.th", text_encoder=foreign)
+    with pytest.raises(OptionError, match="found a folder"):
+        (tmp_path / "folder.th").mkdir()
+        export(bare, tmp_path / "folder.th", force=True)
 
 
 def test_what_the_released_layout_cannot_hold_is_refused(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import MotionAdapter
@@ -63,7 +65,8 @@ def _tensors(kind):
 @pytest.mark.parametrize("kind", FILES)
 def test_full_size_files_have_a_place_for_each_tensor(kind):
     file = Checkpoint.__new__(Checkpoint)  # by shapes alone: the real files have 450 million parameters
-    file.shapes = _shapes(kind, FULL)
+    file.path, file.shapes = Path("mm.ckpt"), _shapes(kind, FULL)
+    file.dtypes = dict.fromkeys(file.shapes, torch.float32)
     part = motion_part(file, 8, 32)
     assert part.faults() == []
     assert part.skeleton.config.block_out_channels == FULL
