@@ -20,6 +20,7 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
 from .. import console
+from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import RecipeError
 from ..media.atomic import write_folder
@@ -49,6 +50,8 @@ def fit(
     settings = stage.settings
     kwargs = [DistributedDataParallelKwargs(find_unused_parameters=stage.may_skip_parameters)]
     accelerator = Accelerator(
+        # told, it joins processes on CPUs too, which it would otherwise let run apart
+        cpu=pick_device("auto").type == "cpu",
         mixed_precision=settings.mixed_precision,
         gradient_accumulation_steps=settings.accumulate,
         kwargs_handlers=kwargs,

@@ -145,6 +145,11 @@ class _TrainNetwork:
         for part in trained:
             part.requires_grad_(True)
         freeze_unreached(pipeline.appearance_unet)
+        if self.settings.gradient_checkpointing:
+            network: Any = pipeline.network
+            for module in (network.unet, network.appearance_unet, network.pose_controlnet):
+                if module is not None:
+                    module.enable_gradient_checkpointing()
         self.module = NoiseLoss(
             pipeline.network,
             pipeline.scheduler,

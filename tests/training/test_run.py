@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,8 @@ from safetensors.torch import load_file
 
 from magicpose_cli.diffusion.folder import read_facts
 from magicpose_cli.errors import InputError, RecipeError
-from magicpose_cli.training.run import run_stage
+from magicpose_cli.recipe import STAGES, read_recipe
+from magicpose_cli.training.run import find_recipe, run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
 from ..tiny import make_tiny
@@ -125,3 +129,81 @@ def test_frozen_is_just_what_the_loss_never_reaches():
     freeze_unreached(pipeline.appearance_unet)
     frozen = {name for name, p in pipeline.appearance_unet.named_parameters() if not p.requires_grad}
     assert frozen == unreached
+
+
+def _last_loss(run_dir: Path) -> float:
+    return float(list(csv.DictReader((run_dir / "log.csv").open()))[-1]["loss"])
+
+
+SHARED = {"batch_size": 4, "drop_conditions": 0.5, "hand_weight": 1.0, "steps": 3}
+
+
+def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(clips, stages, tmp_path):
+    once = write_recipe(tmp_path / "once.toml", pose=SHARED)
+    parts = write_recipe(tmp_path / "parts.toml", pose={**SHARED, "accumulate": 4})
+    _run("pose", clips, once, tmp_path / "once", stages["vae"])
+    _run("pose", clips, parts, tmp_path / "parts", stages["vae"])
+    assert _last_loss(tmp_path / "parts") == pytest.approx(_last_loss(tmp_path / "once"), rel=1e-5)
+    for part in ("unet", "pose_controlnet"):
+        ours, theirs = (_weights(tmp_path / run / "model", part) for run in ("parts", "once"))
+        for name, tensor in ours.items():
+            torch.testing.assert_close(tensor, theirs[name], atol=2e-4, rtol=1e-3)
+
+
+def test_two_processes_give_the_losses_of_one(clips, stages, tmp_path):
+    recipe = write_recipe(tmp_path / "shared.toml", pose=SHARED)
+    _run("pose", clips, recipe, tmp_path / "one", stages["vae"])
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "magicpose_cli", "train", "pose", "--recipe", str(recipe), "--data", str(clips)]
+    command += ["--init", str(stages["vae"]), "-o", str(tmp_path / "two")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 processes (MULTI_CPU)" in done.stderr
+    assert len(done.stdout.splitlines()) == 1  # one of them speaks
+    assert _last_loss(tmp_path / "two") == pytest.approx(_last_loss(tmp_path / "one"), rel=1e-5)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(clips, stages, tmp_path):
+    recipe = write_recipe(tmp_path / "odd.toml", pose={"batch_size": 3, "accumulate": 2})
+    with pytest.raises(RecipeError, match="3 for 2 shares"):
+        _run("pose", clips, recipe, tmp_path / "run", stages["vae"])
+
+
+def test_all_stages_in_one_go_and_again(clips, tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "tiny.toml")
+    options = {"recipe": str(recipe), "data_dir": clips, "init_dirs": [], "seed": 0}
+    model = run_all(**options, run_dir=tmp_path / "runs", resume=False)
+    assert model == tmp_path / "runs" / "motion" / "model"
+    assert read_facts(model).has_motion
+    assert [p.name for p in sorted((tmp_path / "runs").iterdir())] == sorted(STAGES)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.safetensors")}
+    capsys.readouterr()
+    assert run_all(**options, run_dir=tmp_path / "runs", resume=True) == model
+    assert capsys.readouterr().err.count("done already") == len(STAGES)
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.safetensors")}
+
+
+@pytest.mark.parametrize("name", ["mini", "smoke", "sd15"])
+def test_shipped_recipes_are_whole(name):
+    recipe = read_recipe(find_recipe(name))
+    assert recipe.stages()
+    if name == "sd15":
+        # the paper's numbers (5.2, appendix C)
+        assert (recipe.appearance.steps, recipe.appearance.batch_size) == (10_000, 64)
+        assert recipe.appearance.learning_rate == 1e-4
+        assert (recipe.pose.steps, recipe.pose.batch_size) == (20_000, 16)
+        assert (recipe.motion.steps, recipe.motion.batch_size, recipe.motion.frames) == (30_000, 8, 16)
+        assert not recipe.appearance.train_unet and not recipe.pose.train_unet
+        assert recipe.sampling.guidance_scale == 7
+    else:
+        recipe.shapes()
+
+
+def test_a_stage_that_the_recipe_lacks_is_refused(clips, tmp_path):
+    with pytest.raises(RecipeError, match=r"a \[vae\] block"):
+        run_stage(
+            "vae", recipe="sd15", data_dir=clips, init_dirs=[], run_dir=tmp_path / "run", resume=False, seed=0
+        )

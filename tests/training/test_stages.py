@@ -160,3 +160,14 @@ def test_after_the_base_stage_the_other_networks_start_from_the_unet(clips):
     pose = stage.pipeline.pose_controlnet.state_dict()
     assert torch.equal(pose["mid_block.resnets.0.conv1.weight"], unet["mid_block.resnets.0.conv1.weight"])
     assert "controlnet_mid_block.weight" in pose
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_checkpointing_changes_memory_and_no_gradient(clips, name):
+    grads = []
+    for saves in (False, True):
+        stage = _stage(name, clips, gradient_checkpointing=saves)
+        stage.module(**stage.batch(0, 0)).backward()
+        grads.append([p.grad for p in stage.trained()])
+    for plain, saved in zip(*grads, strict=True):
+        torch.testing.assert_close(saved, plain, atol=1e-6, rtol=1e-4)
