@@ -158,11 +158,19 @@ class Schedule(_Strict):
     clip_sample: bool = False
 
 
+class Data(_Strict):
+    """How videos become clips."""
+
+    fps: PositiveFloat = 8.0
+    """Frames a second that are taken out of a video: every fourth of 30, as AnimateDiff was trained."""
+
+
 class Recipe(_Strict):
     """Everything that makes a model: its shape, its stages, its sampling defaults."""
 
     schedule: Schedule = Schedule()
     sampling: SamplingBlock = SamplingBlock()
+    data: Data = Data()
     unet: UNetShape | None = None
     """Shape of a model made from nothing; None where every stage starts from a model that is there."""
     vae_shape: VaeShape | None = None

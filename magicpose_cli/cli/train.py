@@ -23,7 +23,8 @@ class StageName(StrEnum):
 def train(
     stage: Annotated[StageName, typer.Argument(help="What to train.")],
     data: Annotated[
-        Path, typer.Option(help="Clips: a folder that `magicpose synth` wrote, or the TikTok layout.")
+        Path,
+        typer.Option(help="Clips: what `magicpose synth` wrote, the TikTok layout, or a folder of videos."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model, state, log and samples.")],
     recipe: Annotated[

@@ -142,7 +142,7 @@ def load_clips(folder: Path, split: str, width_px: int, height_px: int) -> Clips
         raise InputError(
             expected=f"clips in {root}/<video>/<frame>.png",
             found="none",
-            remedy="Give the folder that magicpose synth wrote, or one in the TikTok layout.",
+            remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
         )
     missing = next((pose for _, pose in pairs if not pose.is_file()), None)
     if missing is not None:

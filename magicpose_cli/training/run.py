@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
@@ -17,6 +19,7 @@ from .linear import start_linear
 from .loop import MODEL, STATE, fit
 from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
 from .start import starting_model
+from .videos import clips_of_videos, holds_videos
 
 
 def run_all(
@@ -63,7 +66,7 @@ def run_stage(
     Args:
         stage: one of `STAGES`.
         recipe: name of a recipe among the assets, or path of a TOML file.
-        data_dir: clips in the TikTok layout; its test split is held out for the sample grids.
+        data_dir: clips in the TikTok layout, or videos; the test split is held out for the sample grids.
         init_dirs: folders of networks to start from, later ones before earlier ones; none for fresh weights.
         run_dir: the run's folder.
         resume: go on with the run that is there.
@@ -84,6 +87,10 @@ def run_stage(
         return run_dir / MODEL
     pipeline = starting_model(stage, settings, [run_dir / MODEL] if started else init_dirs, seed)
     width_px, height_px = settings.sampling.width_px, settings.sampling.height_px
+    if holds_videos(data_dir):
+        # one process takes the videos apart, the others find the clips there
+        with PartialState(cpu=pick_device("auto").type == "cpu").main_process_first():
+            data_dir = clips_of_videos(data_dir, width_px, height_px, settings.data.fps)
     clips = load_clips(data_dir, "train", width_px, height_px)
     _check_masks(optimisation, clips)
     held_out = clips

@@ -1,0 +1,60 @@
+"""Videos become clips once: real detector, a real person, and a video of nobody."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magicpose_cli.errors import InputError
+from magicpose_cli.media.video import open_writer
+from magicpose_cli.training.data import load_clips
+from magicpose_cli.training.videos import clips_of_videos, holds_videos
+
+DANCE = Path(__file__).parents[3] / "shared" / "media" / "driving" / "drv_fullbody_squats_5fps.mp4"
+
+
+@pytest.fixture
+def videos(tmp_path):
+    if not DANCE.is_file():
+        pytest.skip("videos of real people (../shared/media) are not here")
+    folder = tmp_path / "videos"
+    (folder / "test").mkdir(parents=True)
+    shutil.copy(DANCE, folder / "squats.mp4")
+    shutil.copy(DANCE, folder / "test" / "squats.mp4")
+    with open_writer(folder / "wall.mp4", 8) as writer:
+        for _ in range(4):
+            writer.write(np.full((64, 64, 3), 120, np.uint8))
+    return folder
+
+
+def test_videos_are_taken_apart_once(videos, capsys):
+    assert holds_videos(videos)
+    clips = clips_of_videos(videos, 64, 64, 2)
+    said = capsys.readouterr().err
+    assert "wall.mp4: 0 of" in said
+    read, held_out = load_clips(clips, "train", 64, 64), load_clips(clips, "test", 64, 64)
+    assert len(read) == len(held_out) == 1
+    assert len(read.frames) > 10
+    assert not read.lacks_keypoints()
+    drawn = read.maps_without(np.arange(3), [])
+    assert np.abs(drawn.astype(int) - read.pose_maps[:3]).max() <= 1  # maps and keypoints agree
+    before = {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
+    assert clips_of_videos(videos, 64, 64, 2) == clips
+    assert before == {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
+    assert "frames show" not in capsys.readouterr().err
+
+
+def test_videos_of_nobody_are_refused(tmp_path):
+    with open_writer(tmp_path / "wall.mp4", 8) as writer:
+        writer.write(np.full((64, 64, 3), 120, np.uint8))
+    with pytest.raises(InputError, match="nobody in any"):
+        clips_of_videos(tmp_path, 64, 64, 8)
+
+
+def test_clips_are_not_videos(clips, tmp_path):
+    assert not holds_videos(clips)
+    assert not holds_videos(tmp_path)
+    assert not holds_videos(tmp_path / "nowhere")
