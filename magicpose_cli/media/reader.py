@@ -146,7 +146,7 @@ class FrameReader:
                     yield start_s, end_s, picture
                 else:
                     place_s = index / self._source_fps
-                    yield place_s, place_s + max(1 / self._source_fps, end_s - start_s), picture
+                    yield place_s, place_s + self._whole_frames(end_s - start_s), picture
                 start_s = end_s
 
     def _video(self) -> Timed:
@@ -167,8 +167,10 @@ class FrameReader:
                         start_s = round(start_s * self._source_fps) / self._source_fps
                     # only the last frame's duration counts: the others last until the next one
                     lasts_s = (frame.duration or 0) * Fraction(frame.time_base)
-                    if not (self.info.variable_rate and lasts_s):
-                        lasts_s = max(lasts_s, 1 / self._source_fps)
+                    if not self.info.variable_rate:
+                        lasts_s = self._whole_frames(lasts_s)
+                    elif not lasts_s:
+                        lasts_s = 1 / self._source_fps
                     yield start_s, start_s + lasts_s, self._upright(frame, stream)
                     index += 1
                     patched += frame.is_corrupt
@@ -183,6 +185,10 @@ class FrameReader:
                 found=f"broken data after {index} frames ({at_s:.2f} s)",
                 remedy="Export or download it again, or end before that with a duration.",
             ) from error
+
+    def _whole_frames(self, lasts_s: Fraction) -> Fraction:
+        """A steady video's frame lasts whole frames, at least one; `probe` counts a long last one the same way."""
+        return max(1, round(lasts_s * self._source_fps)) / self._source_fps
 
     def _upright(self, frame: Any, stream: Any) -> np.ndarray:
         """uint8 (height_px, width_px, 3) as it is shown."""
