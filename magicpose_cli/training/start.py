@@ -11,38 +11,34 @@ A later folder's networks take the place of an earlier one's.
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPVisionModelWithProjection
+from transformers import CLIPTextModel
 
 from .. import console
 from ..device import pick_device
 from ..diffusion.checkpoints.convert import embed_empty_prompt, knows_words
-from ..diffusion.folder import check_folder
+from ..diffusion.folder import PARTS, check_folder
 from ..diffusion.fresh import new_model, new_motion_adapter
 from ..diffusion.pipeline import PROMPT_EMBEDS, MagicPosePipeline
 from ..errors import InputError
 from ..recipe import Recipe
 
-KINDS: dict[str, Any] = {
-    "vae": AutoencoderKL,
-    "unet": UNet2DConditionModel,
-    "appearance_unet": UNet2DConditionModel,
-    "pose_controlnet": ControlNetModel,
-    "motion_adapter": MotionAdapter,
-    "image_encoder": CLIPVisionModelWithProjection,
+NETWORKS: dict[str, Any] = {
+    name: getattr(import_module(library), kind)
+    for name, (library, kind) in PARTS.items()
+    if name != "scheduler"
 }
+"""Each network that a folder may give, and its class."""
 
-_ALONE = {
-    "UNet2DConditionModel": "unet",
-    "ControlNetModel": "pose_controlnet",
-    "MotionAdapter": "motion_adapter",
-}
+_ALONE = {NETWORKS[name].__name__: name for name in ("unet", "pose_controlnet", "motion_adapter")}
+"""Class of each network that may come in a folder of its own."""
 
 NEEDS = {
     "vae": (),
@@ -128,7 +124,7 @@ def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, dict[st
             }
         given = _networks_in(folder)
         for name, path in given.items():
-            found[name] = KINDS[name].from_pretrained(
+            found[name] = NETWORKS[name].from_pretrained(
                 str(path), dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
             console.say(f"{name}: from {path}")
@@ -148,7 +144,7 @@ def _networks_in(folder: Path) -> dict[str, Path]:
     alone = _ALONE.get(_index(folder).get("_class_name", ""))
     if alone is not None:
         return {alone: folder}
-    given = {name: folder / name for name in KINDS if (folder / name / "config.json").is_file()}
+    given = {name: folder / name for name in NETWORKS if (folder / name / "config.json").is_file()}
     if not given:
         raise InputError(
             expected=f"networks in {folder}",

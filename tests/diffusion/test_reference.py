@@ -15,7 +15,7 @@ from magicpose_cli.training.losses import NoiseLoss
 EPS, GUIDED, VAE, SAMPLE, OVERLAP = 2e-5, 2e-4, 5e-5, 1e-3, 5e-3
 
 
-def _close(found, expected, atol):
+def _assert_within(found, expected, atol):
     assert_close(found, expected, atol=atol, rtol=0)
 
 
@@ -34,15 +34,15 @@ def _predict(model, given, scale, *, pose=True, timestep=481):
 def test_each_branch_of_the_prediction(reference_model, given, golden, timestep):
     step = 481 if timestep == "an int" else given["t"]
     expected = golden["outputs"]
-    _close(_predict(reference_model, given, 1.0, timestep=step), expected["eps_cond"], EPS)
-    _close(_predict(reference_model, given, 0.0, timestep=step), expected["eps_uncond"], EPS)
-    _close(_predict(reference_model, given, 7.0, timestep=step), expected["eps_guided"], GUIDED)
-    _close(_predict(reference_model, given, None, timestep=step), expected["eps_guided"], GUIDED)
+    _assert_within(_predict(reference_model, given, 1.0, timestep=step), expected["eps_cond"], EPS)
+    _assert_within(_predict(reference_model, given, 0.0, timestep=step), expected["eps_uncond"], EPS)
+    _assert_within(_predict(reference_model, given, 7.0, timestep=step), expected["eps_guided"], GUIDED)
+    _assert_within(_predict(reference_model, given, None, timestep=step), expected["eps_guided"], GUIDED)
 
 
 def test_without_pose_maps_it_is_the_stage_1_network(reference_model, given, golden):
     found = _predict(reference_model, given, 1.0, pose=False)
-    _close(found, golden["outputs"]["eps_appearance_only"], EPS)
+    _assert_within(found, golden["outputs"]["eps_appearance_only"], EPS)
 
 
 @torch.no_grad()
@@ -53,23 +53,23 @@ def test_bank_and_residuals(reference_model, given, golden):
     down = sorted(n for n in bank if n.startswith("down"))
     order = [*down, *(n for n in bank if n.startswith("mid")), *sorted(n for n in bank if n.startswith("up"))]
     for number, name in enumerate(order):  # the order in which the blocks run
-        _close(bank[name], expected[f"bank_{number:02}"], EPS)
+        _assert_within(bank[name], expected[f"bank_{number:02}"], EPS)
     residuals, middle = network.pose_controlnet(
         given["x_t"], step.expand(3), text.expand(3, -1, -1), controlnet_cond=given["pose"], return_dict=False
     )
     for number, residual in enumerate([*residuals, middle]):
-        _close(residual, expected[f"control_{number:02}"], EPS)
+        _assert_within(residual, expected[f"control_{number:02}"], EPS)
     embedding = network.pose_controlnet.controlnet_cond_embedding(given["pose"])
-    _close(embedding, expected["hint_embedding"], EPS)
+    _assert_within(embedding, expected["hint_embedding"], EPS)
 
 
 @torch.no_grad()
 def test_vae(reference_model, given, golden):
     vae, expected = reference_model.vae, golden["outputs"]
     posterior = vae.encode(given["image"]).latent_dist
-    _close(posterior.mean, expected["vae_mean"], VAE)
-    _close(posterior.logvar, expected["vae_logvar"], VAE)
-    _close(
+    _assert_within(posterior.mean, expected["vae_mean"], VAE)
+    _assert_within(posterior.logvar, expected["vae_logvar"], VAE)
+    _assert_within(
         vae.decode(expected["vae_latent_sample"] / vae.config.scaling_factor).sample,
         expected["vae_decoded"],
         VAE,
@@ -83,17 +83,17 @@ def test_schedule_and_one_step(reference_model, given, golden):
     assert_close(scheduler.alphas_cumprod, expected["alphas_cumprod"].float(), atol=1e-6, rtol=1e-5)
     assert float(scheduler.final_alpha_cumprod) == pytest.approx(float(expected["ddim50_alphas_prev"][0]))
     step = scheduler.step(_predict(reference_model, given, 7.0), 481, given["x_t"])
-    _close(step.prev_sample, expected["ddim_step_x_prev"], GUIDED)
-    _close(step.pred_original_sample, expected["ddim_step_pred_x0"], SAMPLE)
+    _assert_within(step.prev_sample, expected["ddim_step_x_prev"], GUIDED)
+    _assert_within(step.pred_original_sample, expected["ddim_step_pred_x0"], SAMPLE)
 
 
 def test_ten_steps(reference_model, given, golden):
     expected = golden["outputs"]
     start = given["x_T"].expand(3, -1, -1, -1)
     found = reference_model.denoise(start, given["ref_latent"], given["pose"], given["context"], 10, 7.0)
-    _close(found, expected["sample10_latents"], SAMPLE)
+    _assert_within(found, expected["sample10_latents"], SAMPLE)
     decoded = reference_model.vae.decode(found[:1] / reference_model.vae.config.scaling_factor).sample
-    _close(decoded, expected["sample10_decoded_frame0"], SAMPLE)
+    _assert_within(decoded, expected["sample10_decoded_frame0"], SAMPLE)
 
 
 def test_overlapping_windows(reference_model, given, golden):
@@ -102,17 +102,17 @@ def test_overlapping_windows(reference_model, given, golden):
     found = reference_model.denoise(
         given["ov_x_T"], given["ref_latent"], given["ov_pose"], given["context"], 4, 7.0, offsets=offsets
     )
-    _close(found, expected["overlap_latents"], OVERLAP)
+    _assert_within(found, expected["overlap_latents"], OVERLAP)
 
 
 def test_norms_of_16_groups(golden, given, tmp_path):
     command = ["models", "convert", str(golden["path"]), "-o", str(tmp_path / "model"), "--norm-groups", "16"]
     assert CliRunner().invoke(app, command).exit_code == 0
     model, expected = MagicPosePipeline.from_pretrained(tmp_path / "model"), golden["outputs_groups16"]
-    _close(_predict(model, given, 1.0), expected["eps_cond"], EPS)
-    _close(_predict(model, given, 0.0), expected["eps_uncond"], EPS)
-    _close(_predict(model, given, 7.0), expected["eps_guided"], GUIDED)
-    _close(_predict(model, given, 1.0, pose=False), expected["eps_appearance_only"], EPS)
+    _assert_within(_predict(model, given, 1.0), expected["eps_cond"], EPS)
+    _assert_within(_predict(model, given, 0.0), expected["eps_uncond"], EPS)
+    _assert_within(_predict(model, given, 7.0), expected["eps_guided"], GUIDED)
+    _assert_within(_predict(model, given, 1.0, pose=False), expected["eps_appearance_only"], EPS)
 
 
 def test_a_model_without_prompt_asks_for_one(reference_model, given):
@@ -159,7 +159,7 @@ def test_training_losses_and_gradients(converted, given, golden):
     for name, (part, original) in GRADIENTS.items():
         network = getattr(model, part)
         ours = {theirs: own for own, theirs in names.original_unet_names(network).items()}[original]
-        _close(network.get_parameter(ours).grad, expected[name], 1e-5)
+        _assert_within(network.get_parameter(ours).grad, expected[name], 1e-5)
     dead = {name for name in golden["without_gradient"] if not name.startswith("input_hint_block.")}
     appearance = names.original_unet_names(model.appearance_unet)
     without = {appearance[n] for n, p in model.appearance_unet.named_parameters() if p.grad is None}

@@ -167,6 +167,7 @@ def test_checkpointing_changes_memory_and_no_gradient(clips, name):
     grads = []
     for saves in (False, True):
         stage = _stage(name, clips, gradient_checkpointing=saves)
+        assert stage.pipeline.network.unet.is_gradient_checkpointing == saves
         stage.module(**stage.batch(0, 0)).backward()
         grads.append([p.grad for p in stage.trained()])
     for plain, saved in zip(*grads, strict=True):

@@ -27,7 +27,9 @@ from torch import Tensor
 from ... import console
 from ...errors import ModelError
 from ...media.atomic import check_folder_output, write_folder
-from ...recipe import SamplingBlock, Schedule
+from ...recipe import read_recipe
+from ...weights import assets_dir
+from ..folder import PARTS
 from ..pipeline import PROMPT_EMBEDS
 from .contents import account_for, find_parts, kind_of
 from .parts import Part
@@ -194,11 +196,13 @@ def _write_index(folder: Path, parts: dict[str, Any]) -> None:
     index: dict[str, Any] = {
         "_class_name": "MagicPosePipeline",
         "_diffusers_version": diffusers.__version__,
-        "scheduler": ["diffusers", "DDIMScheduler"],
+        "scheduler": PARTS["scheduler"],
     }
-    for name in ("unet", "appearance_unet", "vae", "pose_controlnet", "motion_adapter", "image_encoder"):
-        library = "transformers" if name == "image_encoder" else "diffusers"
-        index[name] = [library, parts[name]["class"]] if name in parts else [None, None]
-    index["sampling"] = SamplingBlock().model_dump()
-    DDIMScheduler(**Schedule().model_dump()).save_pretrained(folder / "scheduler")
+    index |= {
+        name: kind if name in parts else [None, None] for name, kind in PARTS.items() if name != "scheduler"
+    }
+    # the paper's own: its sampler and its schedule
+    paper = read_recipe(assets_dir() / "recipes" / "sd15.toml")
+    index["sampling"] = paper.sampling.model_dump()
+    DDIMScheduler(**paper.schedule.model_dump()).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")

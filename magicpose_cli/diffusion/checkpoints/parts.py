@@ -65,10 +65,7 @@ class Part:
 
     def faults(self) -> list[str]:
         """What is missing, in excess or of another shape, each as ``missing NAME``, in the file's own names."""
-        there = {
-            n.removeprefix(self.prefix): s for n, s in self.source.shapes.items() if n.startswith(self.prefix)
-        }
-        there = {name: shape for name, shape in there.items() if not self.is_dead(name)}
+        there = {n: s for n, s in self.source.under(self.prefix).items() if not self.is_dead(n)}
         wanted = {o for name, o in self.originals.items() if name not in self.absent}
         faults = [f"missing {self.prefix}{name}" for name in sorted(wanted - set(there))]
         faults += [
@@ -110,20 +107,25 @@ def _idle(name: str, shape: torch.Size, like: Tensor) -> Tensor:
     return like.new_ones(shape) if "norm" in name and name.endswith("weight") else like.new_zeros(shape)
 
 
-def _skeleton(kind: Any, settings: Callable[[], dict[str, Any]], place: str, *, buffers: bool = True) -> Any:
-    """A module on the meta device, of settings that are read off a file.
+def _skeleton(make: Any, settings: Callable[..., dict[str, Any]], shapes: Shapes, *given: int) -> Any:
+    """A module on the meta device, of the settings that are read off its shapes in a file.
+
+    Args:
+        make: the module's class, or a function of its settings.
+        settings: one of the functions of shapes.py.
+        shapes, given: its arguments.
 
     Raises:
         ModelError: settings that cannot be read, or that the class cannot be.
     """
     try:
-        with init_empty_weights(include_buffers=buffers):
-            return kind(settings())
+        with init_empty_weights(include_buffers=False):
+            return make(**settings(shapes, *given))
     except ModelError:
         raise
     except Exception as error:  # constructors refuse odd sizes in ways of their own
         raise ModelError(
-            expected=f"a network of Stable Diffusion 1's kind in {place}",
+            expected=f"a network of Stable Diffusion 1's kind in {' under '.join(filter(None, shapes.place))}",
             found=f"shapes that make none ({str(error).splitlines()[0]})",
             remedy="Give the file as it was released.",
         ) from error
@@ -143,11 +145,7 @@ def unet_part(
         is_appearance: it is the appearance net, whose file has no ``out`` layer and a hint block that nothing uses.
     """
     shapes = source.under(prefix)
-    skeleton = _skeleton(
-        lambda settings: UNet2DConditionModel(**settings),
-        lambda: unet_settings(shapes, heads, groups),
-        f"{source.path.name} under {prefix}",
-    )
+    skeleton = _skeleton(UNet2DConditionModel, unet_settings, shapes, heads, groups)
 
     def rename(tensors: Tensors) -> Tensors:
         full = {names.UNET + name: t for name, t in tensors.items()}
@@ -166,11 +164,7 @@ def unet_part(
 
 def controlnet_part(source: Checkpoint, prefix: str, heads: int, groups: int) -> Part:
     """A ControlNet in the layout of its authors."""
-    skeleton = _skeleton(
-        lambda settings: ControlNetModel(**settings),
-        lambda: controlnet_settings(source.under(prefix), heads, groups),
-        f"{source.path.name} under {prefix}",
-    )
+    skeleton = _skeleton(ControlNetModel, controlnet_settings, source.under(prefix), heads, groups)
     return Part(
         source,
         prefix,
@@ -182,11 +176,7 @@ def controlnet_part(source: Checkpoint, prefix: str, heads: int, groups: int) ->
 
 def vae_part(source: Checkpoint, prefix: str) -> Part:
     """An autoencoder in LDM's layout; the discriminator that some files carry is of no use."""
-    skeleton = _skeleton(
-        lambda settings: AutoencoderKL(**settings),
-        lambda: vae_settings(source.under(prefix)),
-        f"{source.path.name} under {prefix}",
-    )
+    skeleton = _skeleton(AutoencoderKL, vae_settings, source.under(prefix))
     return Part(
         source,
         prefix,
@@ -200,10 +190,7 @@ def vae_part(source: Checkpoint, prefix: str) -> Part:
 def text_part(source: Checkpoint, prefix: str) -> Part:
     """CLIP's text encoder in transformers 4's names."""
     skeleton = _skeleton(
-        lambda settings: CLIPTextModel(CLIPTextConfig(**settings)),
-        lambda: text_settings(source.under(prefix)),
-        f"{source.path.name} under {prefix}",
-        buffers=False,
+        lambda **settings: CLIPTextModel(CLIPTextConfig(**settings)), text_settings, source.under(prefix)
     )
     return Part(
         source,
@@ -218,10 +205,9 @@ def text_part(source: Checkpoint, prefix: str) -> Part:
 def image_part(source: Checkpoint, prefix: str) -> Part:
     """CLIP's image encoder in OpenAI's names (``visual.``), as SD Image Variations' original file has it."""
     skeleton = _skeleton(
-        lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings)),
-        lambda: image_encoder_settings(source.under(prefix)),
-        f"{source.path.name} under {prefix}",
-        buffers=False,
+        lambda **settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings)),
+        image_encoder_settings,
+        source.under(prefix),
     )
     pairs = {name: names.openai_image_encoder_name(name) for name in skeleton.state_dict()}
 
@@ -243,12 +229,7 @@ def motion_part(source: Checkpoint, heads: int, groups: int) -> Part:
     there = source.under(prefix)
     is_original = any(".temporal_transformer." in name for name in there)
     shapes = Shapes({_motion_name(name): shape for name, shape in there.items()}, there.place)
-    skeleton = _skeleton(
-        lambda settings: MotionAdapter(**settings),
-        lambda: motion_settings(shapes, heads, groups),
-        source.path.name,
-        buffers=False,
-    )
+    skeleton = _skeleton(MotionAdapter, motion_settings, shapes, heads, groups)
     tables = {name: t for name, t in skeleton.state_dict().items() if name.endswith("pos_embed.pe")}
     has_tables = not shapes.keys().isdisjoint(tables)
     named = [name for name in skeleton.state_dict() if has_tables or name not in tables]
