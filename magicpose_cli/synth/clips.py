@@ -2,9 +2,10 @@
 
     DIR/train_set/<video>/0000.png ...              the frames
     DIR/pose_map_train_set/<video>/0000.png ...     their pose maps
+    DIR/mask_train_set/<video>/0000.png ...         where the dancer is: 255, else 0
     DIR/poses/<video>.npz                           the exact poses, a PoseSequence
 
-and `disco_test_set`, `pose_map_disco_test_set` for the test split.
+and `disco_test_set`, `pose_map_disco_test_set`, `mask_disco_test_set` for the test split.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .body import BodyModel, check_extra, load_body
 
 FRAME_FOLDERS = {"train": "train_set", "test": "disco_test_set"}
 MAP_FOLDERS = {"train": "pose_map_train_set", "test": "pose_map_disco_test_set"}
+MASK_FOLDERS = {"train": "mask_train_set", "test": "mask_disco_test_set"}
 _CHUNK = 32  # frames posed together
 
 
@@ -85,15 +87,19 @@ class ClipPlan:
     def maps_folder(self, index: int) -> Path:
         return self.out / MAP_FOLDERS[self.split] / self.name(index)
 
+    def masks_folder(self, index: int) -> Path:
+        return self.out / MASK_FOLDERS[self.split] / self.name(index)
+
     def poses_file(self, index: int) -> Path:
         return self.out / "poses" / f"{self.name(index)}.npz"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One rendered clip: frames uint8 (f H W 3), and their poses (without a source hash)."""
+    """One rendered clip: frames uint8 (f H W 3), where the dancer is, bool (f H W), and the poses."""
 
     frames: np.ndarray
+    dancer: np.ndarray
     poses: list[FramePose]
 
 
@@ -152,7 +158,7 @@ def is_complete(plan: ClipPlan, index: int) -> bool:
     """
     if not plan.poses_file(index).is_file() or not plan.frames_folder(index).is_dir():
         return False
-    if not plan.maps_folder(index).is_dir():
+    if not plan.maps_folder(index).is_dir() or not plan.masks_folder(index).is_dir():
         return False
     found = PoseSequence.load(plan.poses_file(index))
     planned = (plan.frames, plan.size_px, plan.fps)
@@ -171,21 +177,23 @@ def render_clip(body: BodyModel, plan: ClipPlan, index: int) -> Clip:
 
     rng = np.random.default_rng([plan.seed, sorted(FRAME_FOLDERS).index(plan.split), index])
     scene = draw_scene(rng, body, plan.frames, plan.fps, plan.size_px, plan.still)
-    frames, poses = [], []
+    rendered = []
     for start in range(0, plan.frames, _CHUNK):
-        for picture, pose in scene.frames(start, min(start + _CHUNK, plan.frames)):
-            frames.append(picture)
-            poses.append(pose)
-    return Clip(np.stack(frames), poses)
+        rendered += list(scene.frames(start, min(start + _CHUNK, plan.frames)))
+    frames, poses, dancer = zip(*rendered, strict=True)
+    return Clip(np.stack(frames), np.stack(dancer), list(poses))
 
 
 def write_clip(plan: ClipPlan, index: int, clip: Clip) -> None:
-    """Write a clip's pose maps, frames and poses, each whole or not at all, the poses last."""
+    """Write a clip's pose maps, masks, frames and poses, each whole or not at all, the poses last."""
     size = plan.size_px
     placement = Placement.crop(size, size, size, size)
     with atomic.write_folder(plan.maps_folder(index), overwrite=True) as folder:
         for i, pose in enumerate(clip.poses):
             _save(folder / f"{i:04d}.png", pose_map(pose, size, size, placement))
+    with atomic.write_folder(plan.masks_folder(index), overwrite=True) as folder:
+        for i, mask in enumerate(clip.dancer):
+            _save(folder / f"{i:04d}.png", np.where(mask, 255, 0).astype(np.uint8))
     with atomic.write_folder(plan.frames_folder(index), overwrite=True) as folder:
         for i, frame in enumerate(clip.frames):
             _save(folder / f"{i:04d}.png", frame)

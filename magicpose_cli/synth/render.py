@@ -13,6 +13,7 @@ from . import paint
 from .body import CLOTH, HAIR, SKIRT
 
 SUPERSAMPLING = 2
+_NOTHING_M = 1e9  # depth of the background
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def draw(
     side = camera.size_px * SUPERSAMPLING
     screen = camera.project(vertices)
     screen[:, :2] *= SUPERSAMPLING
-    depth = np.full((side, side), 1e9, np.float32)
+    depth = np.full((side, side), _NOTHING_M, np.float32)
     hit = np.full((side, side), -1, np.int32)
     weights = np.zeros((side, side, 2), np.float32)
     paint.fill(
@@ -179,6 +180,13 @@ def draw(
         background.astype(np.float32), picture,
     )  # fmt: skip
     return picture, depth
+
+
+def covered(depth: np.ndarray) -> np.ndarray:
+    """Pixels that the figure covers, in part at least: bool (H W) from the depth of their samples."""
+    side = len(depth) // SUPERSAMPLING
+    samples = depth.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING)
+    return (samples < _NOTHING_M).any((1, 3))
 
 
 @njit(cache=True, fastmath=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,14 @@ from .wardrobe import Person, draw_person
 FULL_BODY_SHARE = 0.4  # the rest is framed as TikTok dances are, head to hips or thighs
 
 
+class Rendered(NamedTuple):
+    """One frame: uint8 ``(H W 3)``, its exact pose, and where the dancer is, bool ``(H W)``."""
+
+    picture: np.ndarray
+    pose: FramePose
+    dancer: np.ndarray
+
+
 @dataclass(frozen=True)
 class Scene:
     """All that a clip needs; `draw_scene` makes one."""
@@ -33,8 +42,8 @@ class Scene:
     backdrop: Backdrop
     surface: Surface
 
-    def frames(self, start: int, stop: int) -> Iterator[tuple[np.ndarray, FramePose]]:
-        """Render frames start..stop-1: uint8 (H W 3) and its exact pose, one after the other."""
+    def frames(self, start: int, stop: int) -> Iterator[Rendered]:
+        """Render frames start..stop-1, one after the other."""
         body, motion = self.body, self.motion
         posed = body.pose(
             self.person.shape,
@@ -52,7 +61,8 @@ class Scene:
             background = self.backdrop.shadowed(self.camera, joints[feet])
             picture, depth = render.draw(self.surface, dressed, normals, self.camera, self.light, background)
             turn = posed.turns[i, skeleton.head]
-            yield picture, skeleton.pose(bare, joints, turn, self.camera, depth)
+            pose = skeleton.pose(bare, joints, turn, self.camera, depth)
+            yield Rendered(picture, pose, render.covered(depth))
 
 
 def draw_scene(

@@ -28,4 +28,4 @@ def scenes(body: BodyModel) -> list[Scene]:
 @pytest.fixture(scope="session")
 def renders(scenes: list[Scene]) -> list:
     """Their frames: (scene, picture uint8 (384 384 3), FramePose)."""
-    return [(scene, picture, pose) for scene in scenes for picture, pose in scene.frames(0, 2)]
+    return [(scene, frame.picture, frame.pose) for scene in scenes for frame in scene.frames(0, 2)]

@@ -33,7 +33,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_layout_is_that_of_the_tiktok_folders(written: Path) -> None:
-    assert sorted(p.name for p in written.iterdir()) == ["pose_map_train_set", "poses", "train_set"]
+    assert sorted(p.name for p in written.iterdir()) == [
+        "mask_train_set",
+        "pose_map_train_set",
+        "poses",
+        "train_set",
+    ]
     videos = sorted(p.name for p in (written / "train_set").iterdir())
     assert len(videos) == 2
     assert videos == sorted(p.name for p in (written / "pose_map_train_set").iterdir())
@@ -58,10 +63,29 @@ def test_pose_file_and_pose_map_tell_the_same(written: Path) -> None:
         assert not ((drawn.max(-1) > 60) & ~coarse).any()
 
 
+def test_masks_hold_the_dancer_and_leave_the_background(written: Path) -> None:
+    for file in (written / "poses").iterdir():
+        pose = PoseSequence.load(file)[1]
+        mask = np.array(Image.open(written / "mask_train_set" / file.stem / "0001.png"))
+        assert mask.shape == (64, 64) and set(np.unique(mask)) == {0, 255}
+        seen = pose.body[(pose.body[:, 2] > 0.5)]
+        inside = seen[((seen[:, :2] >= 0) & (seen[:, :2] < 64)).all(1)]
+        columns, rows = inside[:, :2].astype(int).T
+        assert (mask[rows, columns] > 0).mean() > 0.9
+        frames = [np.array(Image.open(f)) for f in sorted((written / "train_set" / file.stem).iterdir())]
+        masks = [np.array(Image.open(f)) for f in sorted((written / "mask_train_set" / file.stem).iterdir())]
+        empty = (np.stack(masks) == 0).all(0)
+        assert empty.any()
+        # nothing but the dancer and the shadow moves
+        moved = np.abs(np.stack(frames).astype(int) - frames[0]).max((0, 3))
+        assert np.median(moved[empty]) == 0
+
+
 def test_test_split_has_its_own_folders_and_people(written: Path, tmp_path: Path) -> None:
     write_clips(plan(tmp_path, split="test"))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "disco_test_set",
+        "mask_disco_test_set",
         "pose_map_disco_test_set",
         "poses",
     ]

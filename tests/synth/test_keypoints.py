@@ -18,7 +18,7 @@ MEDIAPIPE_OF_BODY = {
 def test_every_joint_lies_on_the_person(scenes: list) -> None:
     on = total = 0
     for scene in scenes:
-        for index, (_, pose) in enumerate(scene.frames(0, 1)):
+        for index, (_, pose, _) in enumerate(scene.frames(0, 1)):
             posed = scene.body.pose(scene.person.shape, scene.motion.rotations[:1], {})
             vertices = posed.vertices[0] + scene.motion.root_m[index]
             normals = render.vertex_normals(vertices, scene.body.triangles)
