@@ -1,14 +1,18 @@
-"""`eval`: how close a generated video is to the true one."""
+"""`eval`: how close a generated video is to the true one, or how good a model is on a test set."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import console
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from ..evaluation.protocol import Protocol
 
 
 class ProtocolName(StrEnum):
@@ -19,30 +23,93 @@ class ProtocolName(StrEnum):
     all = "all"
 
 
+class DatasetName(StrEnum):
+    """Test sets that are known."""
+
+    synth = "synth"
+    tiktok = "tiktok"
+
+
 def evaluate(
-    generated: Annotated[Path, typer.Argument(help="Generated video or folder of pictures.", metavar="A")],
+    generated: Annotated[
+        Path | None,
+        typer.Argument(help="Generated video or folder of pictures.", metavar="A", show_default=False),
+    ] = None,
     truth: Annotated[
-        Path, typer.Option("--truth", help="The true video or folder, frame by frame.", metavar="B")
-    ],
+        Path | None,
+        typer.Option("--truth", help="The true video or folder, frame by frame.", metavar="B"),
+    ] = None,
     protocol: Annotated[
         ProtocolName,
         typer.Option("--protocol", help="Metrics as published (disco), as they should be, or all."),
     ] = ProtocolName.all,
-    report: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write a JSON report with each frame's values.")
+    dataset: Annotated[
+        DatasetName | None, typer.Option("--dataset", help="Make and measure a test set's clips instead.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing report.")] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", help="Its folder; by default $MAGICPOSE_DATA/NAME.", show_default=False),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model to evaluate: name or folder.")] = None,
+    clips: Annotated[int | None, typer.Option("--clips", min=1, help="Only the first so many clips.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Denoising steps; the model's own by default.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option("--guidance", min=0, help="Image-CFG; the model's own by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = 0,
+    without_motion: Annotated[
+        bool, typer.Option("--without-motion", help="Also the model without its motion module.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="JSON report of two videos, or folder of a test set's results."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON report.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = False,
 ) -> None:
-    """Compare a generated video with the true one: L1, PSNR, SSIM."""
+    """Compare a generated video with the true one, or evaluate a model on a test set (--dataset).
+
+    A test set's evaluation that was broken off goes on when it is started again with the same folder.
+    """
+    if (generated is None) == (dataset is None):
+        raise OptionError(
+            expected="either a video A with --truth B, or --dataset",
+            found="neither" if dataset is None else "both",
+            remedy="See magicpose eval --help.",
+        )
+    if generated is None and dataset is not None:
+        if output is None:
+            raise OptionError(
+                expected="a folder for the results", found="none", remedy="Name it with -o FOLDER."
+            )
+        from ..evaluation.benchmark import BenchmarkOptions, benchmark
+        from ..evaluation.tables import as_table as of_methods
+
+        options = BenchmarkOptions(
+            dataset.value, root, clips, model, steps, guidance, seed, without_motion=without_motion
+        )
+        measured = benchmark(options, output)
+        console.result(measured if as_json else of_methods(measured), as_json=as_json)
+        return
+    if truth is None or generated is None:
+        raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
+    name: Protocol = protocol.value  # type: ignore[assignment]
+    _two_videos(generated, truth, name, output, force=force, as_json=as_json)
+
+
+def _two_videos(
+    generated: Path, truth: Path, protocol: Protocol, report: Path | None, *, force: bool, as_json: bool
+) -> None:
     from ..evaluation.protocol import compare
     from ..evaluation.report import as_table, make_report
     from ..media.atomic import refuse_existing, write_json
 
     if report is not None:
         refuse_existing(report, overwrite=force)
-    compared = compare(generated, truth, protocol.value)
-    document = make_report(compared, generated, truth, protocol.value) if report or as_json else None
+    compared = compare(generated, truth, protocol)
+    document = make_report(compared, generated, truth, protocol) if report or as_json else None
     if report is not None:
         write_json(report, document, overwrite=force)
     console.result(document if as_json else as_table(compared), as_json=as_json)

@@ -1,0 +1,100 @@
+"""Whether the person moves as the truth does: joints and expression, by what a detector finds in both.
+
+truth frame  ──detector──> pose ─┐
+                                 ├─> joints that agree, and how open mouth and eyes and how high the brows are
+result frame ──detector──> pose ─┘
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..pose.sequence import FramePose
+
+JOINT_TOLERANCE = 0.05
+"""Of the person's height: as far as a joint may be from the truth's."""
+SMALLEST_FACE_PX = 40
+"""Faces below this height tell nothing of an expression: a mouth has two or three pixels then."""
+
+_CHIN, _BRIDGE = 8, 27
+_UPPER_LIP, _LOWER_LIP = 62, 66  # inner edges, in the middle
+_EYES = (
+    (36, 39, ((37, 41), (38, 40))),
+    (42, 45, ((43, 47), (44, 46))),
+)  # corners, and pairs of upper and lower lid
+_BROWS = (range(17, 22), range(22, 27))
+
+
+def person_height_px(poses: list[FramePose]) -> float:
+    """A person's height: the median over frames of the vertical extent of the body joints that were found.
+
+    Raises:
+        ValueError: no frame has two joints.
+    """
+    extents = []
+    for pose in poses:
+        found = pose.body[pose.body[:, 2] > 0]
+        if len(found) > 1:
+            extents.append(float(np.ptp(found[:, 1])))
+    if not extents:
+        raise ValueError("no frame has two joints")
+    return float(np.median(extents))
+
+
+def joints_that_agree(result: FramePose, truth: FramePose, height_px: float) -> tuple[int, int]:
+    """How many of the truth's joints the result has within `JOINT_TOLERANCE` of the height, and how many there are."""
+    found = truth.body[:, 2] > 0
+    distance_px = np.linalg.norm(result.body[:, :2] - truth.body[:, :2], axis=1)
+    agree = found & (result.body[:, 2] > 0) & (distance_px <= JOINT_TOLERANCE * height_px)
+    return int(agree.sum()), int(found.sum())
+
+
+def face_height_px(pose: FramePose) -> float:
+    """Vertical extent of the face points; 0 without a face."""
+    return float(np.ptp(pose.face[:, 1])) if pose.found("face") else 0.0
+
+
+def openings(pose: FramePose) -> dict[str, float] | None:
+    """How open a face is: ``mouth``, ``eyes``, and ``brows`` (their height over the eyes), by the face's own measures.
+
+    Mouth and brows are parts of the distance from the bridge of the nose to the chin, eyes of their width.
+    None without a face.
+    """
+    if not pose.found("face"):
+        return None
+    points = pose.face[:, :2].astype(np.float64)
+
+    def apart(a: int, b: int) -> float:
+        return float(np.linalg.norm(points[a] - points[b]))
+
+    face = max(apart(_BRIDGE, _CHIN), 1e-6)
+    eyes = [
+        sum(apart(*pair) for pair in lids) / 2 / max(apart(left, right), 1e-6) for left, right, lids in _EYES
+    ]
+    brows = [
+        np.linalg.norm(points[list(brow)].mean(0) - (points[left] + points[right]) / 2) / face
+        for brow, (left, right, _) in zip(_BROWS, _EYES, strict=True)
+    ]
+    return {
+        "mouth": apart(_UPPER_LIP, _LOWER_LIP) / face,
+        "eyes": float(np.mean(eyes)),
+        "brows": float(np.mean(brows)),
+    }
+
+
+def correlation_within(pairs_by_clip: list[list[tuple[float, float]]]) -> float | None:
+    """Pearson's correlation of result and truth over the frames of all clips, each clip about its own means.
+
+    So a face that is always a little open, as its reference is, earns nothing. None where nothing varies.
+    """
+    ours, theirs = [], []
+    for pairs in pairs_by_clip:
+        if len(pairs) > 1:
+            values = np.array(pairs, np.float64)
+            ours.append(values[:, 0] - values[:, 0].mean())
+            theirs.append(values[:, 1] - values[:, 1].mean())
+    if not ours:
+        return None
+    a, b = np.concatenate(ours), np.concatenate(theirs)
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale > 0 else None

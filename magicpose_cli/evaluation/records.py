@@ -1,0 +1,137 @@
+"""One clip's record, frame by frame, and what many records come to.
+
+A record is plain JSON, so that an evaluation goes on where it was broken off, and its means can be made again:
+
+    frames      {metric of `protocol.METRICS`: a value a frame}
+    joints      [agreeing, found in the truth] a frame
+    openings    {mouth, eyes, brows: [result, truth] a frame with a face on both sides that is large enough}
+    flicker     [result, truth] a pair of neighbouring frames, in the background
+    colours     of the person in the result and in the truth
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..pose.sequence import FramePose
+from . import identity, people, temporal
+from .protocol import METRICS
+
+Record = dict[str, Any]
+
+_DRAWS = 1000  # of the bootstrap
+
+
+def make_record(
+    result: np.ndarray,
+    truth: np.ndarray,
+    result_poses: list[FramePose],
+    truth_poses: list[FramePose],
+    person: np.ndarray | None,
+) -> Record:
+    """Compare a clip with the truth.
+
+    Args:
+        result, truth: uint8 ``(f H W 3)``.
+        result_poses, truth_poses: what one detector found in either.
+        person: bool ``(f H W)``, where the truth's person is; None where nobody knows: then no flicker.
+    """
+    computed = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
+    frames = {
+        key: [of_frames(a, b) for a, b in zip(result, truth, strict=True)]
+        for key, of_frames in computed.items()
+    }
+    height_px = people.person_height_px(truth_poses)
+    joints = [
+        people.joints_that_agree(a, b, height_px) for a, b in zip(result_poses, truth_poses, strict=True)
+    ]
+    openings: dict[str, list[list[float]]] = {"mouth": [], "eyes": [], "brows": []}
+    for a, b in zip(result_poses, truth_poses, strict=True):
+        ours, theirs = people.openings(a), people.openings(b)
+        if ours and theirs and people.face_height_px(b) >= people.SMALLEST_FACE_PX:
+            for part, pairs in openings.items():
+                pairs.append([ours[part], theirs[part]])
+    return {
+        "frames": frames,
+        "joints": joints,
+        "openings": openings,
+        "flicker": None if person is None else _flicker(result, truth, person),
+        "colours": [_listed(identity.colours(list(clip), truth_poses)) for clip in (result, truth)],
+    }
+
+
+def _flicker(result: np.ndarray, truth: np.ndarray, person: np.ndarray) -> list[list[float | None]]:
+    still = [temporal.background(mask) for mask in person]
+    pairs = []
+    for i in range(1, len(result)):
+        both = still[i - 1] & still[i]
+        pairs.append([temporal.flicker(clip[i - 1], clip[i], both) for clip in (result, truth)])
+    return [pair for pair in pairs if None not in pair]
+
+
+def _listed(colours: np.ndarray) -> list[list[float | None]]:
+    """As lists, None for NaN, which JSON has not."""
+    return [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in colours]
+
+
+def _mean_of(key: str) -> Callable[[Sequence[Record]], float | None]:
+    return lambda records: float(np.mean(np.concatenate([r["frames"][key] for r in records])))
+
+
+def _pose_accuracy(records: Sequence[Record]) -> float | None:
+    agreeing, found = np.concatenate([r["joints"] for r in records]).sum(0)
+    return float(agreeing / found) if found else None
+
+
+def _expression(part: str) -> Callable[[Sequence[Record]], float | None]:
+    return lambda records: people.correlation_within(
+        [[(a, b) for a, b in r["openings"][part]] for r in records]
+    )
+
+
+def _flicker_of(side: int) -> Callable[[Sequence[Record]], float | None]:
+    def mean(records: Sequence[Record]) -> float | None:
+        pairs = [pair for r in records for pair in r["flicker"] or []]
+        return float(np.mean([pair[side] for pair in pairs])) if pairs else None
+
+    return mean
+
+
+MEANS: dict[str, tuple[str, Callable[[Sequence[Record]], float | None]]] = {
+    **{m.key: (f"{m.unit}, {m.better}", _mean_of(m.key)) for m in METRICS if m.of_frames is not None},
+    "pose_accuracy": ("0..1, higher", _pose_accuracy),
+    "expression_mouth": ("-1..1, higher", _expression("mouth")),
+    "expression_eyes": ("-1..1, higher", _expression("eyes")),
+    "expression_brows": ("-1..1, higher", _expression("brows")),
+    "flicker": ("0..255, lower", _flicker_of(0)),
+    "flicker_of_truth": ("0..255", _flicker_of(1)),
+}
+"""Unit and direction, and the function of all clips' records that gives the value; None where there is none."""
+
+
+def identity_kept(records: Sequence[Record]) -> list[bool]:
+    """For each clip, whether the nearest of all clips' true people is its own."""
+    people_there = [np.array(r["colours"][1], np.float64) for r in records]
+    return [
+        identity.nearest(np.array(r["colours"][0], np.float64), people_there) == i
+        for i, r in enumerate(records)
+    ]
+
+
+def interval(
+    of_records: Callable[[Sequence[Record]], float | None], records: Sequence[Record]
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval over clips (percentiles); None for fewer than two, or without a value."""
+    if len(records) < 2 or of_records(records) is None:
+        return None
+    draw = np.random.default_rng(0)
+    values = []
+    for _ in range(_DRAWS):
+        value = of_records([records[i] for i in draw.integers(len(records), size=len(records))])
+        if value is not None:
+            values.append(value)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
