@@ -98,6 +98,8 @@ class VaeStage(Optimisation):
 
     crop_px: Positive = 128
     kl_weight: float = Field(default=1e-6, ge=0)
+    latent_noise: float = Field(default=0.0, ge=0)
+    """Noise on the latents that the decoder gets, by their deviation: it learns to forgive a network's errors."""
     linear_start: bool = False
     """Start fresh weights as a principal component analysis of the clips' pictures."""
     outer_rate: PositiveFloat = 1.0
@@ -150,7 +152,7 @@ class Schedule(_Strict):
     beta_start: PositiveFloat = 0.00085
     beta_end: PositiveFloat = 0.012
     beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"
-    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
     rescale_betas_zero_snr: bool = False
     timestep_spacing: Literal["leading", "trailing"] = "leading"
     steps_offset: int = 1
@@ -163,6 +165,8 @@ class Data(_Strict):
 
     fps: PositiveFloat = 8.0
     """Frames a second that are taken out of a video: every fourth of 30, as AnimateDiff was trained."""
+    crop: Literal["random", "centre"] = "random"
+    """Where pictures taller than the model's height are cut: as the paper says (5.1), or as its code does."""
 
 
 class Recipe(_Strict):

@@ -2,19 +2,22 @@
 
     DIR/train_set/<video>/<frame>.png
     DIR/pose_map_train_set/<video>/<frame>.png        (test split: disco_test_set, pose_map_disco_test_set)
+    DIR/poses/<video>.npz                             (keypoints, where there are any)
+
+Pictures are read when they are asked for. They come to the model's width; what is taller than the model's height is
+cut to it at some row: in the middle, or at random, alike for a reference and its targets (paper 5.1).
 
 Each draw depends on (seed, step) alone, so a resumed run sees the batches that an unbroken one would.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from .. import console
 from ..errors import InputError, RecipeError
 from ..media.files import natural_key
 from ..media.pictures import PICTURE_SUFFIXES, Placement, load_picture
@@ -25,23 +28,90 @@ SPLITS = {"train": "train_set", "test": "disco_test_set"}
 
 
 @dataclass(frozen=True)
-class Clips:
-    """Clips in memory: frames of all videos one after the other.
+class Drawn:
+    """What a batch is made of.
 
     Attributes:
-        frames: uint8 ``(n H W 3)``.
-        pose_maps: uint8 ``(n H W 3)``.
-        starts: number of the first frame of each video, ``(videos + 1,)``; the last entry is n.
-        poses: each video's keypoints, or None where its folder has pose maps alone.
+        references: frame numbers ``(b,)``.
+        targets: frame numbers ``(b f)``, of the same videos.
+        rows: at which latent row each sample's reference and targets are cut, ``(b,)``.
     """
 
-    frames: np.ndarray
-    pose_maps: np.ndarray
+    references: np.ndarray
+    targets: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips on disk: frames of all videos one after the other, counted from 0.
+
+    Attributes:
+        folder: of the dataset.
+        frame_paths, map_paths: of each frame and of its pose map.
+        starts: number of the first frame of each video, ``(videos + 1,)``; the last entry counts all frames.
+        poses: each video's keypoints, or None where its folder has pose maps alone.
+        width_px, height_px: the model's size.
+        cell_px: px of a latent cell: pictures are cut at multiples of it.
+        spare_rows: by how many cells each video's pictures are taller than the model's height, ``(videos,)``.
+        is_random: cut at random rows, or all in the middle.
+    """
+
+    folder: Path
+    frame_paths: tuple[Path, ...]
+    map_paths: tuple[Path, ...]
     starts: np.ndarray
     poses: tuple[PoseSequence | None, ...]
+    width_px: int
+    height_px: int
+    cell_px: int
+    spare_rows: np.ndarray
+    is_random: bool
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def total(self) -> int:
+        """Number of frames."""
+        return len(self.frame_paths)
+
+    def video_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Which video frames belong to."""
+        return np.searchsorted(self.starts, numbers, side="right") - 1
+
+    def middle_rows(self, numbers: np.ndarray) -> np.ndarray:
+        """The rows at which frames are cut in the middle."""
+        return self.spare_rows[self.video_of(numbers)] // 2
+
+    def spread(self, count: int) -> np.ndarray:
+        """Numbers of up to `count` frames, evenly spread over all."""
+        return np.linspace(0, self.total - 1, min(self.total, count)).astype(int)
+
+    def whole_picture(self, number: int, path: Path | None = None) -> np.ndarray:
+        """A frame, or with `path` another picture of it, at the model's width and all its height, uint8 ``(H W 3)``."""
+        picture = load_picture(self.frame_paths[number] if path is None else path)
+        height, width = picture.shape[:2]
+        return Placement.crop(width, height, self.width_px, self._full_height_px(number)).apply(picture)
+
+    def pictures(self, numbers: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Frames, uint8 ``(n H W 3)``, cut at latent rows ``(n,)``, by default in the middle."""
+        return self._cut(self.frame_paths, numbers, rows)
+
+    def pose_maps(self, numbers: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Their pose maps, as `pictures`."""
+        return self._cut(self.map_paths, numbers, rows)
+
+    def _cut(self, paths: tuple[Path, ...], numbers: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        rows = self.middle_rows(numbers) if rows is None else rows
+        cut = []
+        for number, row in zip(numbers, rows, strict=True):
+            top = int(row) * self.cell_px
+            cut.append(self.whole_picture(int(number), paths[number])[top : top + self.height_px])
+        return np.stack(cut)
+
+    def _full_height_px(self, number: int) -> int:
+        return self.height_px + int(self.spare_rows[self.video_of(np.array(number))]) * self.cell_px
 
     def crops(
         self, seed: int, step: int, count: int, size_px: int, rows: slice = slice(None)
@@ -51,35 +121,35 @@ class Clips:
         With `rows`, those of the count alone.
         """
         draw = np.random.default_rng([seed, step])
-        _, height, width, _ = self.frames.shape
-        if size_px > min(height, width):
+        if size_px > min(self.height_px, self.width_px):
             raise RecipeError(
-                expected=f"a crop_px of at most {min(height, width)}",
+                expected=f"a crop_px of at most {min(self.height_px, self.width_px)}",
                 found=str(size_px),
                 remedy="Change it in the recipe.",
             )
-        numbers = draw.integers(len(self.frames), size=count)
-        tops = draw.integers(height - size_px + 1, size=count)
-        lefts = draw.integers(width - size_px + 1, size=count)
+        numbers = draw.integers(self.total, size=count)
+        tops = draw.random(count)
+        lefts = draw.integers(self.width_px - size_px + 1, size=count)
         cut = []
-        for number, top, left in zip(numbers[rows], tops[rows], lefts[rows], strict=True):
-            square = (number, slice(top, top + size_px), slice(left, left + size_px))
-            cut.append((self.frames[square], self.pose_maps[square]))
+        for number, share, left in zip(numbers[rows], tops[rows], lefts[rows], strict=True):
+            top = int(share * (self._full_height_px(number) - size_px + 1))
+            square = (slice(top, top + size_px), slice(left, left + size_px))
+            pair = (self.whole_picture(number, paths[number]) for paths in (self.frame_paths, self.map_paths))
+            cut.append(tuple(picture[square] for picture in pair))
         frames, pose_maps = zip(*cut, strict=True)
         return np.stack(frames), np.stack(pose_maps)
 
-    def pairs(self, seed: int, step: int, count: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frame numbers of references ``(count,)`` and of targets from the same videos ``(count targets)``.
-
-        As in the paper (5.2), both are drawn uniformly from a video.
-        """
+    def pairs(self, seed: int, step: int, count: int, targets: int) -> Drawn:
+        """References and targets drawn uniformly from the same videos (paper 5.2)."""
         draw = np.random.default_rng([seed, step])
         videos = draw.integers(len(self), size=count)
         low, high = self.starts[videos], self.starts[videos + 1]
-        return draw.integers(low, high), draw.integers(low[:, None], high[:, None], size=(count, targets))
+        references = draw.integers(low, high)
+        drawn = draw.integers(low[:, None], high[:, None], size=(count, targets))
+        return Drawn(references, drawn, self._rows(draw, videos))
 
-    def runs(self, seed: int, step: int, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frame numbers of references ``(count,)`` and of consecutive targets ``(count length)``."""
+    def runs(self, seed: int, step: int, count: int, length: int) -> Drawn:
+        """References and consecutive targets."""
         draw = np.random.default_rng([seed, step])
         long_enough = np.flatnonzero(np.diff(self.starts) >= length)
         if not len(long_enough):
@@ -91,29 +161,39 @@ class Clips:
         videos = long_enough[draw.integers(len(long_enough), size=count)]
         low, high = self.starts[videos], self.starts[videos + 1]
         first = draw.integers(low, high - length + 1)
-        return draw.integers(low, high), first[:, None] + np.arange(length)
+        references = draw.integers(low, high)
+        return Drawn(references, first[:, None] + np.arange(length), self._rows(draw, videos))
 
-    def maps_without(self, numbers: np.ndarray, parts: list[str]) -> np.ndarray:
+    def _rows(self, draw: np.random.Generator, videos: np.ndarray) -> np.ndarray:
+        spare = self.spare_rows[videos]
+        return draw.integers(spare + 1) if self.is_random else spare // 2
+
+    def maps_without(self, numbers: np.ndarray, parts: list[str], row: int | None = None) -> np.ndarray:
         """Pose maps of frames of one video without some parts (``face``, ``left_hand``, ``right_hand``).
 
         Drawn anew from the keypoints. From pose maps alone only a face can go: its points are the only white ones.
 
         Returns:
-            uint8 ``(n H W 3)``.
+            uint8 ``(n H W 3)``, cut at the latent row, by default in the middle.
         """
-        video = int(np.searchsorted(self.starts, numbers[0], side="right")) - 1
+        video = int(self.video_of(numbers[0]))
+        cut = self.middle_rows(numbers) if row is None else np.full(len(numbers), row)
         poses = self.poses[video]
-        maps = self.pose_maps[numbers].copy()
         if poses is None:
+            maps = self.pose_maps(numbers, cut)
             maps[(maps.min(-1) >= _WHITE)] = 0
             return maps
-        height, width = maps.shape[1:3]
-        placement = Placement.crop(poses.width_px, poses.height_px, width, height)
-        for place, number in enumerate(numbers):
+        placement = Placement.crop(
+            poses.width_px, poses.height_px, self.width_px, self._full_height_px(numbers[0])
+        )
+        top = int(cut[0]) * self.cell_px
+        drawn = []
+        for number in numbers:
             pose = poses[int(number - self.starts[video])]
             kept = pose._replace(**{part: np.zeros_like(getattr(pose, part)) for part in parts})
-            maps[place] = pose_map(kept, poses.width_px, poses.height_px, placement)
-        return maps
+            whole = pose_map(kept, poses.width_px, poses.height_px, placement)
+            drawn.append(whole[top : top + self.height_px])
+        return np.stack(drawn)
 
     def lacks_keypoints(self) -> bool:
         """Whether any video has pose maps alone."""
@@ -123,50 +203,61 @@ class Clips:
 _WHITE = 26  # least of the three colours from which on a pixel belongs to a face point: no other stroke has all three
 
 
-def load_clips(folder: Path, split: str, width_px: int, height_px: int) -> Clips:
-    """Read all clips of a split, centre-cropped and resized to the model's size.
+def load_clips(
+    folder: Path, split: str, width_px: int, height_px: int, cell_px: int, crop: str = "random"
+) -> Clips:
+    """Find all clips of a split.
+
+    Args:
+        folder: of the dataset.
+        split: ``train`` or ``test``; the test split is always cut in the middle (paper 5.1).
+        width_px, height_px: the model's size.
+        cell_px: px of a latent cell along each side.
+        crop: ``random`` or ``centre``, as in a recipe's data block.
 
     Raises:
         InputError: no such layout, or a frame without its pose map.
     """
     root, pose_root = folder / SPLITS[split], folder / f"pose_map_{SPLITS[split]}"
-    videos = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    pairs: list[tuple[Path, Path]] = []
-    starts = [0]
-    for video in videos:
+    frames: list[Path] = []
+    maps: list[Path] = []
+    videos, starts, spare = [], [0], []
+    for video in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
         names = [p.name for p in video.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
         names.sort(key=natural_key)
-        pairs += [(video / name, pose_root / video.name / name) for name in names]
-        starts.append(len(pairs))
-    if not pairs:
+        if not names:
+            continue
+        videos.append(video)
+        frames += [video / name for name in names]
+        maps += [pose_root / video.name / name for name in names]
+        starts.append(len(frames))
+        spare.append(_spare_rows(video / names[0], width_px, height_px, cell_px))
+    if not frames:
         raise InputError(
             expected=f"clips in {root}/<video>/<frame>.png",
             found="none",
             remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
         )
-    missing = next((pose for _, pose in pairs if not pose.is_file()), None)
+    missing = next((path for path in maps if not path.is_file()), None)
     if missing is not None:
         raise InputError(
             expected="a pose map for each frame", found=f"no {missing}", remedy="Extract the poses again."
         )
-    frames = np.empty((len(pairs), height_px, width_px, 3), np.uint8)
-    pose_maps = np.empty_like(frames)
-
-    def read(number: int) -> None:
-        for store, path in zip((frames, pose_maps), pairs[number], strict=True):
-            picture = load_picture(path)
-            height, width = picture.shape[:2]
-            store[number] = Placement.crop(width, height, width_px, height_px).apply(picture)
-
-    with console.progress("reading clips", total=len(pairs)) as stage, ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(read, range(len(pairs))):
-            stage.advance()
-    lengths = np.diff(starts)
     poses = tuple(
         _keypoints(folder / "poses" / f"{video.name}.npz", int(length))
-        for video, length in zip(videos, lengths, strict=True)
+        for video, length in zip(videos, np.diff(starts), strict=True)
     )
-    return Clips(frames, pose_maps, np.array(starts), poses)
+    return Clips(
+        folder, tuple(frames), tuple(maps), np.array(starts), poses, width_px, height_px, cell_px,
+        np.array(spare), is_random=crop == "random" and split == "train",
+    )  # fmt: skip
+
+
+def _spare_rows(path: Path, width_px: int, height_px: int, cell_px: int) -> int:
+    """By how many latent cells a picture is taller than the model's height, once it has the model's width."""
+    with Image.open(path) as picture:  # the header alone
+        width, height = picture.size
+    return max(0, int(height * width_px / width - height_px) // cell_px)
 
 
 def _keypoints(path: Path, frames: int) -> PoseSequence | None:

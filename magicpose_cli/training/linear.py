@@ -24,7 +24,8 @@ from torch.nn import functional
 from ..diffusion.pipeline import fold_of
 from ..errors import RecipeError
 
-_PICTURES = 256  # that the components are computed from
+LOOKED_AT = 256
+"""Pictures are enough to compute components from."""
 _CONSTANTS = 2  # hidden channels +K and -K
 _HALF = 0.5  # a hidden state is a component by its deviation to this power: 0 as it is, 1 all equally strong
 _CONSTANT_SHARE = 4.0  # K squared, by the energy of all components together
@@ -53,7 +54,7 @@ def start_linear(vae: AutoencoderKL, frames: np.ndarray) -> None:
 
     Args:
         vae: of one width at all levels and one normalisation group.
-        frames: uint8 ``(n H W 3)``; up to 256 of them are looked at.
+        frames: uint8 ``(n H W 3)``, `LOOKED_AT` or about as many.
 
     Raises:
         RecipeError: the VAE has levels of different widths or several normalisation groups.
@@ -82,8 +83,7 @@ def start_linear(vae: AutoencoderKL, frames: np.ndarray) -> None:
 
 
 def _analyse(vae: AutoencoderKL, frames: np.ndarray, width: int) -> list[_Level]:
-    numbers = np.linspace(0, len(frames) - 1, min(len(frames), _PICTURES)).astype(int)
-    pixels = torch.from_numpy(frames[numbers]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
     inputs = functional.pixel_unshuffle(pixels, fold_of(vae))
     levels = []
     for _ in vae.config.block_out_channels:

@@ -10,7 +10,9 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +89,15 @@ def fit(
     ):
         bar.advance(done * settings.batch_size)
         losses: list[float] = []
+        own = [
+            Share(turn * accelerator.num_processes + accelerator.process_index, shares)
+            for turn in range(settings.accumulate)
+        ]
+        batches = _read_ahead(stage, seed, range(done, settings.steps), own)
         for step in range(done, settings.steps):
             parts = []
-            for turn in range(settings.accumulate):
-                share = Share(turn * accelerator.num_processes + accelerator.process_index, shares)
-                batch = _to_device(stage.batch(seed, step, share), accelerator.device)
+            for batch in islice(batches, settings.accumulate):
+                batch = _to_device(batch, accelerator.device)
                 with accelerator.accumulate(module):
                     loss = module(**batch)
                     accelerator.backward(loss)  # divides by the turns
@@ -124,6 +130,19 @@ def fit(
             accelerator.wait_for_everyone()
     accelerator.end_training()
     return run_dir / MODEL
+
+
+def _read_ahead(stage: Stage, seed: int, steps: range, shares: list[Share]) -> Iterator[dict[str, Any]]:
+    """A stage's batches in order, each read and drawn by a thread while the one before is computed on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
+        waiting = None
+        for step, share in product(steps, shares):
+            following = reader.submit(stage.batch, seed, step, share)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _check_shares(batch_size: int, shares: int) -> None:

@@ -22,12 +22,20 @@ class VaeLoss(nn.Module):
         super().__init__()
         self.vae, self.settings = vae, settings
 
-    def forward(self, pixels: Tensor, pose_maps: Tensor) -> Tensor:
-        """Loss of pictures in [-1, 1], ``(b 3 H W)``, and their pose maps in [0, 1], ``(b 3 H W)``."""
+    def forward(self, pixels: Tensor, pose_maps: Tensor, noise: Tensor) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+            pixels: pictures in [-1, 1], ``(b 3 H W)``.
+            pose_maps: [0, 1] ``(b 3 H W)``.
+            noise: of unit deviation, ``(b c h w)`` as the latents.
+        """
         fold = fold_of(self.vae)
         posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
         # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
-        again = functional.pixel_shuffle(self.vae.decode(posterior.mode()).sample.float(), fold)
+        latents = posterior.mode()
+        latents = latents + self.settings.latent_noise * latents.detach().std() * noise
+        again = functional.pixel_shuffle(self.vae.decode(latents).sample.float(), fold)
         weight = place_weight(pose_maps, self.settings.hand_weight, self.settings.face_weight)
         error = (again - pixels) * weight
         edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
@@ -108,7 +116,7 @@ class NoiseLoss(nn.Module):
         if self.scheduler.config.prediction_type == "v_prediction":
             wanted = self.scheduler.get_velocity(flat, flat_noise, steps).view_as(latents)
         else:
-            wanted = noise
+            wanted = latents if self.scheduler.config.prediction_type == "sample" else noise
         parts = []
         if conditional:
             with_bank = slice(0, conditional)

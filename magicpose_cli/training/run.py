@@ -15,7 +15,7 @@ from ..errors import InputError, RecipeError
 from ..recipe import STAGES, Optimisation, Recipe, read_recipe
 from ..weights import assets_dir
 from .data import SPLITS, Clips, load_clips
-from .linear import start_linear
+from .linear import LOOKED_AT, start_linear
 from .loop import MODEL, STATE, fit
 from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
 from .start import starting_model
@@ -91,23 +91,22 @@ def run_stage(
         # one process takes the videos apart, the others find the clips there
         with PartialState(cpu=pick_device("auto").type == "cpu").main_process_first():
             data_dir = clips_of_videos(data_dir, width_px, height_px, settings.data.fps)
-    clips = load_clips(data_dir, "train", width_px, height_px)
+    cell_px = pipeline.latent_factor
+    clips = load_clips(data_dir, "train", width_px, height_px, cell_px, settings.data.crop)
     _check_masks(optimisation, clips)
     held_out = clips
     if (data_dir / SPLITS["test"]).is_dir():
-        held_out = load_clips(data_dir, "test", width_px, height_px)
+        held_out = load_clips(data_dir, "test", width_px, height_px, cell_px)
     else:
         console.warn("no test split beside the clips: the sample grids show training clips.")
-    console.say(
-        f"{len(clips)} clips, {len(clips.frames)} frames; {len(held_out)} clips for the sample grids."
-    )
+    console.say(f"{len(clips)} clips, {clips.total} frames; {len(held_out)} clips for the sample grids.")
     if (
         settings.vae is not None
         and stage == "vae"
         and settings.vae.linear_start
         and not (init_dirs or started)
     ):
-        start_linear(pipeline.vae, clips.frames)
+        start_linear(pipeline.vae, clips.pictures(clips.spread(LOOKED_AT)))
     return fit(
         _make(stage, optimisation, pipeline, clips, held_out),
         pipeline,

@@ -22,11 +22,11 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from .. import console
 from ..diffusion.controls import Controls
 from ..diffusion.pipeline import MagicPosePipeline
 from ..recipe import AppearanceStage, BaseStage, MotionStage, Optimisation, PoseStage, VaeStage
-from .data import Clips
+from .data import Clips, Drawn
+from .latents import encode_clips
 from .losses import NoiseLoss, VaeLoss
 
 
@@ -102,20 +102,26 @@ class TrainVae:
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
-        frames, pose_maps = self.clips.crops(seed, step, count, self.settings.crop_px, share.rows(count))
-        return {"pixels": _to_pixels(frames), "pose_maps": _to_maps(pose_maps)}
+        size_px = self.settings.crop_px
+        frames, pose_maps = self.clips.crops(seed, step, count, size_px, share.rows(count))
+        draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        side = size_px // self.pipeline.latent_factor
+        noise = torch.randn(count, self.pipeline.vae.config.latent_channels, side, side, generator=draw)
+        return {
+            "pixels": _to_pixels(frames),
+            "pose_maps": _to_maps(pose_maps),
+            "noise": noise[share.rows(count)],
+        }
 
     def finish(self) -> None:
         # SD's rule: latents of unit standard deviation
-        numbers = np.linspace(0, len(self.clips.frames) - 1, 64).astype(int)
+        pictures = self.clips.pictures(self.clips.spread(64))
         self.pipeline.vae.register_to_config(scaling_factor=1.0)
-        deviation = torch.cat([self.pipeline.encode(self.clips.frames[[n]]).cpu() for n in numbers]).std()
+        deviation = torch.cat([self.pipeline.encode(picture[None]).cpu() for picture in pictures]).std()
         self.pipeline.vae.register_to_config(scaling_factor=float(1 / deviation))
 
     def samples(self) -> np.ndarray:
-        shown = [
-            self.held_out.frames[self.held_out.starts[clip]] for clip in range(min(len(self.held_out), 6))
-        ]
+        shown = self.held_out.pictures(self.held_out.starts[: min(len(self.held_out), 6)])
         again = [self.pipeline.decode(self.pipeline.encode(frame[None]))[0] for frame in shown]
         return np.concatenate([np.concatenate(shown, axis=1), np.concatenate(again, axis=1)])
 
@@ -174,8 +180,7 @@ class _TrainNetwork:
 
     def _batch(
         self,
-        references: np.ndarray,
-        targets: np.ndarray,
+        drawn: Drawn,
         seed: int,
         step: int,
         share: Share,
@@ -186,26 +191,27 @@ class _TrainNetwork:
         """Draw noise and timesteps for a whole batch and gather its share.
 
         Args:
-            references: frame numbers ``(b,)``.
-            targets: frame numbers ``(b f)``.
-            seed, step: of the draws.
+            drawn: its frames, and where they are cut.
+            seed, step: of the noise.
             share: which rows to gather.
             conditional: the first so many of the whole batch have a bank and a pose, the rest neither.
             with_pose: gather pose maps.
         """
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        count, rows = len(references), share.rows(len(references))
+        count, rows = len(drawn.references), share.rows(len(drawn.references))
         # one timestep from each of `count` equal parts of the schedule: less noise between batches
         last = self.pipeline.scheduler.config.num_train_timesteps
         strata = (torch.randperm(count, generator=draw) + torch.rand(count, generator=draw)) / count
-        noise = torch.randn((*targets.shape, *self.latents.shape[1:]), generator=draw)
-        own = torch.from_numpy(targets[rows])
+        targets, cut = drawn.targets[rows], drawn.rows[rows]
+        latents = self.latents(targets, cut)
+        noise = torch.randn((*drawn.targets.shape, *latents.shape[2:]), generator=draw)
+        maps = self.clips.pose_maps(targets.ravel(), cut.repeat(targets.shape[1])) if with_pose else None
         return {
-            "latents": self.latents[own].float(),
+            "latents": latents,
             "noise": noise[rows],
             "timestep": (strata * last).long().clamp(max=last - 1)[rows],
-            "reference": self.latents[torch.from_numpy(references[rows])].float(),
-            "pose_maps": _to_maps(self.clips.pose_maps[targets[rows]]) if with_pose else None,
+            "reference": self.latents(drawn.references[rows], cut),
+            "pose_maps": None if maps is None else _to_maps(maps).unflatten(0, targets.shape),
             "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }
 
@@ -214,8 +220,8 @@ class _TrainNetwork:
         rows = []
         for clip in range(min(len(self.held_out), 6)):
             first, last = self.held_out.starts[clip], self.held_out.starts[clip + 1] - 1
-            maps = self.held_out.pose_maps[last : last + 1]
-            reference, truth = self.held_out.frames[first], self.held_out.frames[last]
+            maps = self.held_out.pose_maps(np.array([last]))
+            reference, truth = self.held_out.pictures(np.array([first, last]))
             made = next(
                 iter(self.pipeline(reference, maps, num_inference_steps=10, seed=clip, **self.shown()))
             )
@@ -243,8 +249,8 @@ class TrainBase(_TrainNetwork):
         super().__init__(pipeline, clips, held_out, [pipeline.unet])
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
-        pictures, _ = self.clips.pairs(seed, step, self.settings.batch_size, 1)
-        return self._batch(pictures, pictures[:, None], seed, step, share, conditional=0, with_pose=False)
+        drawn = self.clips.pairs(seed, step, self.settings.batch_size, 1)
+        return self._batch(drawn, seed, step, share, conditional=0, with_pose=False)
 
     def finish(self) -> None:
         """The appearance net starts as the UNet's copy (paper 4.2), and the ControlNet as its encoder's."""
@@ -271,8 +277,8 @@ class TrainAppearance(_TrainNetwork):
         super().__init__(pipeline, clips, held_out, trained)
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
-        drawn = draw_pairs(self.clips, self.settings, seed, step)
-        return self._batch(*drawn[:2], seed, step, share, conditional=drawn[2], with_pose=False)
+        drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
+        return self._batch(drawn, seed, step, share, conditional=conditional, with_pose=False)
 
     def shown(self) -> dict[str, Any]:
         return {"controls": Controls(pose_scale=0), "guidance_scale": 1.0}
@@ -292,18 +298,20 @@ class TrainPose(_TrainNetwork):
         super().__init__(pipeline, clips, held_out, trained, (settings.hand_weight, settings.face_weight))
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
-        references, targets, conditional = draw_pairs(self.clips, self.settings, seed, step)
-        batch = self._batch(references, targets, seed, step, share, conditional=conditional, with_pose=True)
-        rows = share.rows(len(references))
+        drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
+        batch = self._batch(drawn, seed, step, share, conditional=conditional, with_pose=True)
+        count = len(drawn.references)
+        rows = share.rows(count)
         # each reference's targets lose their face or a hand together, as where a detector finds none (paper 5.4)
         draw = np.random.default_rng([seed, step, 2])
-        no_face = draw.random(len(references)) < self.settings.mask_face
-        no_hand = draw.random((len(references), 2)) < self.settings.mask_hand
+        no_face = draw.random(count) < self.settings.mask_face
+        no_hand = draw.random((count, 2)) < self.settings.mask_hand
         for row, number in enumerate(range(rows.start, rows.stop)):
             hidden = [name for name, hide in zip(HANDS, no_hand[number], strict=True) if hide]
             hidden += ["face"] if no_face[number] else []
             if hidden:
-                batch["pose_maps"][row] = _to_maps(self.clips.maps_without(targets[number], hidden))
+                maps = self.clips.maps_without(drawn.targets[number], hidden, int(drawn.rows[number]))
+                batch["pose_maps"][row] = _to_maps(maps)
         return batch
 
 
@@ -320,21 +328,18 @@ class TrainMotion(_TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
-        references, targets = self.clips.runs(seed, step, count, self.settings.frames)
-        return self._batch(references, targets, seed, step, share, conditional=count, with_pose=True)
+        drawn = self.clips.runs(seed, step, count, self.settings.frames)
+        return self._batch(drawn, seed, step, share, conditional=count, with_pose=True)
 
 
 HANDS = ("left_hand", "right_hand")
 
 
-def draw_pairs(
-    clips: Clips, settings: AppearanceStage, seed: int, step: int
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """References ``(b,)``, targets ``(b f)``, and how many of them keep their conditions (for Image-CFG, paper 5.2)."""
+def draw_pairs(clips: Clips, settings: AppearanceStage, seed: int, step: int) -> tuple[Drawn, int]:
+    """References and targets, and how many of them keep their conditions (for Image-CFG, paper 5.2)."""
     count = settings.batch_size
-    references, targets = clips.pairs(seed, step, count, settings.targets_per_reference)
     dropped = np.random.default_rng([seed, step, 1]).binomial(count, settings.drop_conditions)
-    return references, targets, count - int(dropped)
+    return clips.pairs(seed, step, count, settings.targets_per_reference), count - int(dropped)
 
 
 def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
@@ -349,17 +354,6 @@ def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
         dead.requires_grad_(False)
     appearance_unet.conv_norm_out.requires_grad_(False)
     appearance_unet.conv_out.requires_grad_(False)
-
-
-def encode_clips(pipeline: MagicPosePipeline, clips: Clips) -> Tensor:
-    """Latents of all frames, fp16 ``(n c h w)``, on the CPU."""
-    latents = []
-    with console.progress("encoding clips", total=len(clips.frames)) as stage:
-        for start in range(0, len(clips.frames), 8):
-            part = clips.frames[start : start + 8]
-            latents.append(pipeline.encode(part).cpu().half())
-            stage.advance(len(part))
-    return torch.cat(latents)
 
 
 def _to_maps(pictures: np.ndarray) -> Tensor:

@@ -74,7 +74,7 @@ def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -
         torch.manual_seed(seed)
         if not folders and not NEEDS[stage]:
             return new_model(recipe).to(pick_device("auto"))
-        found, embeds, settings = _gather(folders)
+        found, embeds, theirs = _gather(folders)
         if (
             stage == "motion"
             and "motion_adapter" not in found
@@ -99,38 +99,67 @@ def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -
             found="neither",
             remedy="Add --init with a folder that has prompt_embeds.safetensors, text_encoder or image_encoder.",
         )
-    scheduler = settings.pop("scheduler", None) or DDIMScheduler(**recipe.schedule.model_dump())
+    _say_other_schedule(theirs, recipe)
     pipeline = MagicPosePipeline(
         **found,
-        scheduler=scheduler,
-        sampling=settings.get("sampling") or recipe.sampling.model_dump(),
+        scheduler=DDIMScheduler(**recipe.schedule.model_dump()),
+        sampling=recipe.sampling.model_dump(),
     )
     pipeline.prompt_embeds = embeds
     return pipeline.to(pick_device("auto"))
 
 
-def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, dict[str, Any]]:
-    """Networks by name, the empty prompt's embedding, and a whole model's schedule and sampling."""
+def _say_other_schedule(theirs: DDIMScheduler | None, recipe: Recipe) -> None:
+    """Say where the recipe's noise schedule takes the place of the one that the networks were trained with."""
+    if theirs is None:
+        return
+    wanted = recipe.schedule.model_dump()
+    odd = [name for name, value in wanted.items() if theirs.config.get(name, value) != value]
+    if odd:
+        changes = ", ".join(f"{name} {theirs.config[name]} -> {wanted[name]}" for name in odd)
+        console.warn(f"the recipe's schedule takes the place of the model's: {changes}.")
+
+
+def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, DDIMScheduler | None]:
+    """Networks by name, the empty prompt's embedding, and a whole model's noise schedule."""
     found: dict[str, Any] = {}
     embeds: Tensor | None = None
-    settings: dict[str, Any] = {}
+    theirs: DDIMScheduler | None = None
     for folder in folders:
         index = _index(folder)
         if index.get("_class_name") == "MagicPosePipeline":
             check_folder(folder)
-            settings = {
-                "scheduler": DDIMScheduler.from_pretrained(folder / "scheduler"),
-                "sampling": index.get("sampling"),
-            }
+            theirs = DDIMScheduler.from_pretrained(folder / "scheduler")
         given = _networks_in(folder)
         for name, path in given.items():
-            found[name] = NETWORKS[name].from_pretrained(
-                str(path), dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
+            found[name] = _load(name, path)
             console.say(f"{name}: from {path}")
         own = _embedding_in(folder)
         embeds = own if own is not None else embeds
-    return found, embeds, settings
+    return found, embeds, theirs
+
+
+def _load(name: str, path: Path) -> Any:
+    """Read a network whole: what its file lacks is an error (it would be drawn at random), the rest is said."""
+    network, seen = NETWORKS[name].from_pretrained(
+        str(path), dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+    )
+    missing, left_over = sorted(seen["missing_keys"]), sorted(seen["unexpected_keys"])
+    if missing:
+        raise InputError(
+            expected=f"all weights of a {name} in {path}",
+            found=f"{len(missing)} missing: {_some(missing)}",
+            remedy="Convert or train it again.",
+        )
+    if left_over:
+        console.warn(
+            f"{len(left_over)} weights in {path} belong to no {name} and are left: {_some(left_over)}."
+        )
+    return network
+
+
+def _some(names: list[str], count: int = 3) -> str:
+    return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
 
 
 def _index(folder: Path) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
 
     Args:
         folder: of videos.
-        width_px, height_px: the model's size; the middle of each frame is cut out.
+        width_px, height_px: the model's size; frames come to its width, and are at least as high.
         fps: frames a second to read.
 
     Returns:
@@ -91,7 +91,8 @@ def _take_apart(
             if int((pose.body[:, 2] > 0).sum()) <= LEAST_POINTS:
                 continue
             height, width = picture.shape[:2]
-            place = Placement.crop(width, height, *size_px)
+            # what is taller than the model's height stays: training cuts it at random
+            place = Placement.crop(width, height, size_px[0], max(size_px[1], height * size_px[0] // width))
             name = f"{len(poses):05d}.png"
             save_picture(frames_out / name, place.apply(picture))
             save_picture(maps_out / name, pose_map(pose, width, height, place))

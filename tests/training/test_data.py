@@ -8,32 +8,61 @@ import numpy as np
 import pytest
 
 from magicpose_cli.errors import InputError
+from magicpose_cli.media.pictures import save_picture
 from magicpose_cli.training.data import load_clips
 
 
 def test_frames_and_pose_maps_stay_together(clips):
-    read = load_clips(clips, "train", 32, 32)
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
     assert len(read) == 3
-    assert read.frames.shape == read.pose_maps.shape == (18, 32, 32, 3)
+    numbers = np.arange(18)
+    frames, maps = read.pictures(numbers), read.pose_maps(numbers)
+    assert frames.shape == maps.shape == (18, 32, 32, 3)
     assert read.starts.tolist() == [0, 6, 12, 18]
-    for frame, pose_map in zip(read.frames, read.pose_maps, strict=True):
+    for frame, pose_map in zip(frames, maps, strict=True):
         square = pose_map[..., 0] == 255
         assert len(np.unique(frame[square], axis=0)) == 1
 
 
 def test_references_and_targets_come_from_one_video(clips):
-    read = load_clips(clips, "train", 32, 32)
-    references, targets = read.pairs(0, 5, 50, 4)
-    assert targets.shape == (50, 4)
-    assert (references[:, None] // 6 == targets // 6).all()
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
+    drawn = read.pairs(0, 5, 50, 4)
+    assert drawn.targets.shape == (50, 4)
+    assert (drawn.references[:, None] // 6 == drawn.targets // 6).all()
     again = read.pairs(0, 5, 50, 4)
-    assert np.array_equal(again[0], references)
-    assert not np.array_equal(read.pairs(0, 6, 50, 4)[0], references)
+    assert np.array_equal(again.references, drawn.references) and np.array_equal(again.rows, drawn.rows)
+    assert not np.array_equal(read.pairs(0, 6, 50, 4).references, drawn.references)
+
+
+def test_tall_pictures_are_cut_at_random_rows_to_train_and_in_the_middle_to_test(clips):
+    read = load_clips(clips, "train", 32, 32, cell_px=4)  # of 40 px in height
+    assert read.spare_rows.tolist() == [2, 2, 2]
+    assert set(read.pairs(0, 0, 60, 1).rows) == {0, 1, 2}
+    whole = read.whole_picture(7)
+    assert whole.shape == (40, 32, 3)
+    for row in range(3):
+        numbers, rows = np.array([7]), np.array([row])
+        assert np.array_equal(read.pictures(numbers, rows)[0], whole[4 * row : 4 * row + 32])
+        square = read.pose_maps(numbers, rows)[0][..., 0] == 255
+        assert len(np.unique(read.pictures(numbers, rows)[0][square], axis=0)) == 1
+    assert np.array_equal(read.pictures(np.array([7]))[0], whole[4:36])
+    for read in (load_clips(clips, "test", 32, 32, 4), load_clips(clips, "train", 32, 32, 4, crop="centre")):
+        assert set(read.pairs(0, 0, 60, 1).rows) == {1}
+    wide = load_clips(clips, "train", 32, 48, cell_px=4)  # nothing to spare: the sides go
+    assert wide.spare_rows.tolist() == [0, 0, 0]
+    assert wide.pictures(np.array([0])).shape == (1, 48, 32, 3)
+
+
+def test_a_folder_without_pictures_is_passed_over(clips, tmp_path):
+    copy = tmp_path / "clips"
+    shutil.copytree(clips, copy)
+    (copy / "train_set" / "v0a").mkdir()
+    assert len(load_clips(copy, "train", 32, 32, cell_px=4)) == 3
 
 
 def test_runs_are_consecutive_frames_of_one_video(clips):
-    read = load_clips(clips, "train", 32, 32)
-    _, targets = read.runs(0, 1, 20, 5)
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
+    targets = read.runs(0, 1, 20, 5).targets
     assert (np.diff(targets, axis=1) == 1).all()
     assert (targets[:, 0] // 6 == targets[:, -1] // 6).all()
     with pytest.raises(InputError, match="clips of at least 7 frames"):
@@ -45,12 +74,12 @@ def test_a_missing_pose_map_is_named(clips, tmp_path):
     shutil.copytree(clips, copy)
     (copy / "pose_map_train_set" / "v1" / "0003.png").unlink()
     with pytest.raises(InputError, match=r"v1/0003\.png"):
-        load_clips(copy, "train", 32, 32)
+        load_clips(copy, "train", 32, 32, cell_px=4)
 
 
 def test_a_folder_without_clips_is_refused(tmp_path):
     with pytest.raises(InputError, match="magicpose synth"):
-        load_clips(tmp_path, "train", 32, 32)
+        load_clips(tmp_path, "train", 32, 32, cell_px=4)
 
 
 def _dancer(frames, hand=True):
@@ -72,7 +101,7 @@ def test_parts_leave_a_pose_map_by_its_keypoints(clips, tmp_path):
     (copy / "poses").mkdir()
     for video in range(3):
         _dancer(6).save(copy / "poses" / f"v{video}.npz")
-    read = load_clips(copy, "train", 32, 32)
+    read = load_clips(copy, "train", 32, 32, cell_px=4)
     assert not read.lacks_keypoints()
     numbers = np.array([8, 9])
     whole, faceless, handless = (
@@ -84,16 +113,18 @@ def test_parts_leave_a_pose_map_by_its_keypoints(clips, tmp_path):
     assert handless.any()  # the body stays
     _dancer(5).save(copy / "poses" / "v1.npz")
     with pytest.raises(InputError, match="keypoints of 6 frames"):
-        load_clips(copy, "train", 32, 32)
+        load_clips(copy, "train", 32, 32, cell_px=4)
 
 
-def test_without_keypoints_a_face_goes_by_its_colour(clips):
-    read = load_clips(clips, "train", 32, 32)
+def test_without_keypoints_a_face_goes_by_its_colour(clips, tmp_path):
+    copy = tmp_path / "clips"
+    shutil.copytree(clips, copy)
+    drawn = np.zeros((40, 32, 3), np.uint8)
+    drawn[14:16, 10:12] = 255  # a face point
+    drawn[24:26, 4:9] = (153, 0, 0)  # a limb
+    save_picture(copy / "pose_map_train_set" / "v1" / "0001.png", drawn)
+    read = load_clips(copy, "train", 32, 32, cell_px=4)
     assert read.lacks_keypoints()
-    maps = read.pose_maps
-    maps[7] = 0
-    maps[7, 10:12, 10:12] = 255  # a face point
-    maps[7, 20:22, 4:9] = (153, 0, 0)  # a limb
-    left = read.maps_without(np.array([7]), ["face"])[0]
-    assert not left[10:12, 10:12].any()
-    assert (left[20:22, 4:9] == (153, 0, 0)).all()
+    left = read.maps_without(np.array([7]), ["face"], row=0)[0]
+    assert not left[14:16, 10:12].any()
+    assert (left[24:26, 4:9] == (153, 0, 0)).all()

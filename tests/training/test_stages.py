@@ -44,7 +44,7 @@ def test_without_weights_every_place_counts_the_same():
 
 def test_the_recipe_says_how_many_faces_are_masked(clips):
     pipeline = make_tiny()
-    read = load_clips(clips, "train", 32, 32)  # its strokes are white
+    read = load_clips(clips, "train", 32, 32, cell_px=4)  # its strokes are white
     for share, masked in ((0.0, 0.0), (0.999, 1.0)):
         settings = Recipe.model_validate({**TINY, "pose": {**TINY["pose"], "mask_face": share}}).pose
         maps = TrainPose(settings, pipeline, read, read).batch(0, 0)["pose_maps"]
@@ -83,7 +83,7 @@ def test_an_error_at_a_face_costs_more_where_the_recipe_says_so():
 def test_outer_layers_have_their_own_rate(clips):
     pipeline = make_tiny()
     settings = Recipe.model_validate({**TINY, "vae": {**TINY["vae"], "outer_rate": 0.1}}).vae
-    read = load_clips(clips, "train", 32, 32)
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
     inner, outer = TrainVae(settings, pipeline, read, read).rates()
     assert outer["lr"] == pytest.approx(0.1 * inner["lr"])
     assert any(p is pipeline.vae.decoder.conv_out.weight for p in outer["params"])
@@ -102,7 +102,7 @@ STAGES = {
 def _stage(name, clips, **changes):
     frozen = {"train_unet": False} if name in ("appearance", "pose") else {}
     recipe = Recipe.model_validate({**TINY, name: {**TINY[name], **frozen, **changes}})
-    read = load_clips(clips, "train", 32, 32)
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
     return STAGES[name][0](getattr(recipe, name), make_tiny(motion=True), read, read)
 
 
@@ -142,7 +142,7 @@ def test_shares_of_a_batch_are_the_whole(clips, name):
 
 def test_the_vaes_shares_are_the_whole(clips):
     settings = Recipe.model_validate({**TINY, "vae": {**TINY["vae"], "batch_size": 4}}).vae
-    read = load_clips(clips, "train", 32, 32)
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
     stage = TrainVae(settings, make_tiny(), read, read)
     whole, parts = stage.batch(0, 1), [stage.batch(0, 1, Share(index, 2)) for index in range(2)]
     assert torch.equal(torch.cat([part["pixels"] for part in parts]), whole["pixels"])

@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from diffusers import ControlNetModel, MotionAdapter
+from safetensors.torch import load_file, save_file
 
 from magicpose_cli.errors import InputError
 from magicpose_cli.recipe import Recipe
@@ -79,3 +80,27 @@ def test_a_small_model_brings_its_own_motion_module(folders, capsys):
     model = starting_model("motion", FROM_NOTHING, [folders / "plain"], 0)
     assert model.motion_adapter is not None
     assert "motion_adapter: made from nothing" in capsys.readouterr().err
+
+
+def test_the_recipes_schedule_counts_and_another_one_is_said(folders, capsys):
+    changed = {"schedule": {**TINY["schedule"], "prediction_type": "sample"}}
+    recipe = Recipe.model_validate({**TINY, **changed})
+    pipeline = starting_model("pose", recipe, [folders / "model"], 0)
+    assert pipeline.scheduler.config.prediction_type == "sample"
+    said = " ".join(capsys.readouterr().err.split())
+    assert "prediction_type v_prediction -> sample" in said
+    starting_model("pose", Recipe.model_validate(TINY), [folders / "model"], 0)
+    assert "takes the place" not in capsys.readouterr().err
+
+
+def test_weights_that_are_missing_or_left_over_are_named(folders, tmp_path, capsys):
+    shutil.copytree(folders / "model", tmp_path / "model")
+    file = tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "somebody.elses": torch.zeros(1)}, file)
+    starting_model("pose", FROM_NOTHING, [tmp_path / "model"], 0)
+    assert "belong to no unet and are left: somebody.elses" in " ".join(capsys.readouterr().err.split())
+    del weights["conv_in.bias"], weights["conv_out.weight"]
+    save_file(weights, file)
+    with pytest.raises(InputError, match=r"2 missing: conv_in\.bias, conv_out\.weight"):
+        starting_model("pose", FROM_NOTHING, [tmp_path / "model"], 0)

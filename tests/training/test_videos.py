@@ -35,12 +35,18 @@ def test_videos_are_taken_apart_once(videos, capsys):
     clips = clips_of_videos(videos, 64, 64, 2)
     said = capsys.readouterr().err
     assert "wall.mp4: 0 of" in said
-    read, held_out = load_clips(clips, "train", 64, 64), load_clips(clips, "test", 64, 64)
+    read, held_out = (
+        load_clips(clips, "train", 64, 64, cell_px=4),
+        load_clips(clips, "test", 64, 64, cell_px=4),
+    )
     assert len(read) == len(held_out) == 1
-    assert len(read.frames) > 10
+    assert read.total > 10
     assert not read.lacks_keypoints()
-    drawn = read.maps_without(np.arange(3), [])
-    assert np.abs(drawn.astype(int) - read.pose_maps[:3]).max() <= 1  # maps and keypoints agree
+    numbers = np.arange(3)
+    drawn = read.maps_without(numbers, [])
+    stored = read.pose_maps(numbers)
+    # the same but for a row of pixels that the stored ones lost when they were cut to whole cells
+    assert drawn.any() and np.abs(drawn.astype(int) - stored).mean() < 0.1 * stored[stored > 0].mean()
     before = {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
     assert clips_of_videos(videos, 64, 64, 2) == clips
     assert before == {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
