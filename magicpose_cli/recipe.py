@@ -129,6 +129,8 @@ class AppearanceStage(Optimisation):
 class PoseStage(AppearanceStage):
     """Appearance net and pose ControlNet together (paper 4.3, Eq. 5)."""
 
+    controlnet_alone: bool = False
+    """Train the ControlNet alone, and show no reference: what the paper's ablation starts from (5.4)."""
     mask_face: float = Field(default=0.0, ge=0, lt=1)
     """Share of references whose targets' pose maps have no face points, as where a detector finds none (paper 5.4)."""
     mask_hand: float = Field(default=0.0, ge=0, lt=1)

@@ -75,7 +75,7 @@ def _options(
     """Options of every command."""
 
 
-from . import encode, eval, extract_pose, models, retarget, synth, train  # noqa: E402
+from . import encode, eval, extract_pose, models, retarget, study, synth, train  # noqa: E402
 
 app.command("retarget")(retarget.retarget)
 app.command("extract-pose")(extract_pose.extract_pose)
@@ -88,6 +88,12 @@ _models = typer.Typer(no_args_is_help=True, help="Convert released weights, and 
 _models.command("convert")(models.convert)
 _models.command("export")(models.export)
 app.add_typer(_models, name="models")
+
+
+_study = typer.Typer(no_args_is_help=True, help="Experiments that train several models and compare them.")
+_study.command("ablation")(study.ablation)
+_study.callback()(lambda: None)  # a group, though it has one command
+app.add_typer(_study, name="study")
 
 
 def main() -> None:

@@ -25,20 +25,17 @@ _EYES = (
 _BROWS = (range(17, 22), range(22, 27))
 
 
-def person_height_px(poses: list[FramePose]) -> float:
+def person_height_px(poses: list[FramePose]) -> float | None:
     """A person's height: the median over frames of the vertical extent of the body joints that were found.
 
-    Raises:
-        ValueError: no frame has two joints.
+    None where no frame has two joints.
     """
     extents = []
     for pose in poses:
         found = pose.body[pose.body[:, 2] > 0]
         if len(found) > 1:
             extents.append(float(np.ptp(found[:, 1])))
-    if not extents:
-        raise ValueError("no frame has two joints")
-    return float(np.median(extents))
+    return float(np.median(extents)) if extents else None
 
 
 def joints_that_agree(result: FramePose, truth: FramePose, height_px: float) -> tuple[int, int]:

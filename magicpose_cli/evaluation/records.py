@@ -3,7 +3,7 @@
 A record is plain JSON, so that an evaluation goes on where it was broken off, and its means can be made again:
 
     frames      {metric of `protocol.METRICS`: a value a frame}
-    joints      [agreeing, found in the truth] a frame
+    joints      [agreeing, found in the truth] a frame; none where the truth shows nobody
     openings    {mouth, eyes, brows: [result, truth] a frame with a face on both sides that is large enough}
     flicker     [result, truth] a pair of neighbouring frames, in the background
     colours     of the person in the result and in the truth
@@ -45,9 +45,11 @@ def make_record(
         for key, of_frames in computed.items()
     }
     height_px = people.person_height_px(truth_poses)
-    joints = [
-        people.joints_that_agree(a, b, height_px) for a, b in zip(result_poses, truth_poses, strict=True)
-    ]
+    joints: list[tuple[int, int]] = []
+    if height_px is not None:
+        joints = [
+            people.joints_that_agree(a, b, height_px) for a, b in zip(result_poses, truth_poses, strict=True)
+        ]
     openings: dict[str, list[list[float]]] = {"mouth": [], "eyes": [], "brows": []}
     for a, b in zip(result_poses, truth_poses, strict=True):
         ours, theirs = people.openings(a), people.openings(b)
@@ -82,8 +84,9 @@ def _mean_of(key: str) -> Callable[[Sequence[Record]], float | None]:
 
 
 def _pose_accuracy(records: Sequence[Record]) -> float | None:
-    agreeing, found = np.concatenate([r["joints"] for r in records]).sum(0)
-    return float(agreeing / found) if found else None
+    frames = [frame for r in records for frame in r["joints"]]
+    found = sum(there for _, there in frames)
+    return sum(agreeing for agreeing, _ in frames) / found if found else None
 
 
 def _expression(part: str) -> Callable[[Sequence[Record]], float | None]:

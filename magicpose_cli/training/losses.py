@@ -95,7 +95,7 @@ class NoiseLoss(nn.Module):
         latents: Tensor,
         noise: Tensor,
         timestep: Tensor,
-        reference: Tensor,
+        reference: Tensor | None,
         pose_maps: Tensor | None,
         conditional: int,
     ) -> Tensor:
@@ -105,7 +105,7 @@ class NoiseLoss(nn.Module):
             latents: clean ``(b f c h w)``.
             noise: ``(b f c h w)``.
             timestep: ``(b,)``.
-            reference: clean reference latents ``(b c h w)``.
+            reference: clean reference latents ``(b c h w)``, or None for no bank.
             pose_maps: [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
             conditional: the first so many of the batch have bank and pose, the rest neither.
         """
@@ -119,12 +119,14 @@ class NoiseLoss(nn.Module):
             wanted = latents if self.scheduler.config.prediction_type == "sample" else noise
         parts = []
         if conditional:
-            with_bank = slice(0, conditional)
-            if self.noisy_reference:
-                reference = self.scheduler.add_noise(reference, noise[:, 0], timestep)
-            maps = None if pose_maps is None else pose_maps[with_bank]
-            bank = self.network.read_reference(reference[with_bank], timestep[with_bank], self.prompt_embeds)
-            parts.append(self.network(noisy[with_bank], timestep[with_bank], self.prompt_embeds, bank, maps))
+            own = slice(0, conditional)
+            bank = None
+            if reference is not None:
+                if self.noisy_reference:
+                    reference = self.scheduler.add_noise(reference, noise[:, 0], timestep)
+                bank = self.network.read_reference(reference[own], timestep[own], self.prompt_embeds)
+            maps = None if pose_maps is None else pose_maps[own]
+            parts.append(self.network(noisy[own], timestep[own], self.prompt_embeds, bank, maps))
         if conditional < len(latents):
             plain = slice(conditional, None)
             parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))

@@ -54,7 +54,7 @@ def run_all(
 def run_stage(
     stage: str,
     *,
-    recipe: str,
+    recipe: str | Recipe,
     data_dir: Path,
     init_dirs: list[Path],
     run_dir: Path,
@@ -65,7 +65,7 @@ def run_stage(
 
     Args:
         stage: one of `STAGES`.
-        recipe: name of a recipe among the assets, or path of a TOML file.
+        recipe: name of a recipe among the assets, path of a TOML file, or a recipe.
         data_dir: clips in the TikTok layout, or videos; the test split is held out for the sample grids.
         init_dirs: folders of networks to start from, later ones before earlier ones; none for fresh weights.
         run_dir: the run's folder.
@@ -78,8 +78,8 @@ def run_stage(
     Raises:
         InputError: something that the stage needs is not there.
     """
-    settings = read_recipe(find_recipe(recipe))
-    optimisation = _settings_of(stage, settings, recipe)
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
+    optimisation = _settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
     started = _check_run(stage, run_dir, resume)
     if started and _steps_done(run_dir) >= optimisation.steps:

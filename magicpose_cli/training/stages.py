@@ -293,13 +293,16 @@ class TrainPose(_TrainNetwork):
         self, settings: PoseStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
         self.settings = settings
-        trained = [pipeline.appearance_unet, pipeline.pose_controlnet]
-        trained += [pipeline.unet] if settings.train_unet else []
+        trained = [pipeline.pose_controlnet]
+        if not settings.controlnet_alone:
+            trained += [pipeline.appearance_unet, *([pipeline.unet] if settings.train_unet else [])]
         super().__init__(pipeline, clips, held_out, trained, (settings.hand_weight, settings.face_weight))
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
         batch = self._batch(drawn, seed, step, share, conditional=conditional, with_pose=True)
+        if self.settings.controlnet_alone:
+            batch["reference"] = None
         count = len(drawn.references)
         rows = share.rows(count)
         # each reference's targets lose their face or a hand together, as where a detector finds none (paper 5.4)
@@ -313,6 +316,9 @@ class TrainPose(_TrainNetwork):
                 maps = self.clips.maps_without(drawn.targets[number], hidden, int(drawn.rows[number]))
                 batch["pose_maps"][row] = _to_maps(maps)
         return batch
+
+    def shown(self) -> dict[str, Any]:
+        return {"controls": Controls(appearance_scale=0)} if self.settings.controlnet_alone else {}
 
 
 class TrainMotion(_TrainNetwork):

@@ -186,7 +186,7 @@ def test_all_stages_in_one_go_and_again(clips, tmp_path, capsys):
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.safetensors")}
 
 
-@pytest.mark.parametrize("name", ["mini", "smoke", "sd15"])
+@pytest.mark.parametrize("name", ["mini", "smoke", "sd15", "ablation"])
 def test_shipped_recipes_are_whole(name):
     recipe = read_recipe(find_recipe(name))
     assert recipe.stages()

@@ -1,0 +1,33 @@
+"""`study`: the paper's ablation, trained and evaluated in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import console
+
+
+def ablation(
+    data: Annotated[
+        Path, typer.Option(help="Clips with keypoints: what `magicpose synth` wrote, both splits.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for runs, evaluations and the table.")
+    ],
+    recipe: Annotated[
+        str, typer.Option(help="A recipe's name or TOML file, with stages vae to pose.")
+    ] = "ablation",
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=1, help="Only the first so many test clips.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and noise.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Train and evaluate the five rows of the paper's Table 3; started again, it goes on where it was."""
+    from ..training.ablation import as_markdown, run_ablation
+
+    table = run_ablation(recipe=recipe, data_dir=data, out=output, seed=seed, clips=clips)
+    console.result(table if as_json else as_markdown(table), as_json=as_json)
