@@ -5,6 +5,7 @@ Nothing here or in a command's module imports torch, diffusers, cv2 or av: `--he
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -27,6 +28,10 @@ class _Group(TyperGroup):
                 raise
             console.fail(str(error))
             raise typer.Exit(error.exit_code) from error
+        except BrokenPipeError:
+            # whoever reads has had enough (| head); nothing is left to be flushed into the closed pipe at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             console.fail("Interrupted.")
             raise typer.Exit(130) from None

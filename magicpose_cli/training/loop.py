@@ -24,7 +24,7 @@ from diffusers.training_utils import EMAModel
 from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import RecipeError
+from ..errors import OptionError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from .stages import Share, Stage
@@ -58,6 +58,7 @@ def fit(
         gradient_accumulation_steps=settings.accumulate,
         kwargs_handlers=kwargs,
     )
+    _check_distribution(accelerator.distributed_type.value)
     shares = settings.accumulate * accelerator.num_processes
     _check_shares(settings.batch_size, shares)
     if accelerator.num_processes > 1:
@@ -143,6 +144,16 @@ def _read_ahead(stage: Stage, seed: int, steps: range, shares: list[Share]) -> I
             waiting = following
         if waiting is not None:
             yield waiting.result()
+
+
+def _check_distribution(kind: str) -> None:
+    """Averages, states and models are written by one process, which must hold all weights."""
+    if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        raise OptionError(
+            expected="processes that each hold the whole model (accelerate's DDP)",
+            found=kind,
+            remedy="Run accelerate config again without it; gradient_checkpointing and accumulate save memory.",
+        )
 
 
 def _check_shares(batch_size: int, shares: int) -> None:

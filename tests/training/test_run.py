@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator, DistributedType
 from safetensors.torch import load_file
 
 from magicpose_cli.diffusion.folder import read_facts
-from magicpose_cli.errors import InputError, RecipeError
+from magicpose_cli.errors import InputError, OptionError, RecipeError
 from magicpose_cli.recipe import STAGES, read_recipe
 from magicpose_cli.training.run import find_recipe, run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
@@ -207,3 +208,9 @@ def test_a_stage_that_the_recipe_lacks_is_refused(clips, tmp_path):
         run_stage(
             "vae", recipe="sd15", data_dir=clips, init_dirs=[], run_dir=tmp_path / "run", resume=False, seed=0
         )
+
+
+def test_sharded_weights_are_refused_before_training(clips, stages, tmp_path, monkeypatch):
+    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.FSDP))
+    with pytest.raises(OptionError, match=r"hold the whole model.*found FSDP"):
+        _run("pose", clips, write_recipe(tmp_path / "tiny.toml"), tmp_path / "run", stages["vae"])
