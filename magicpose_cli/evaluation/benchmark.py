@@ -200,7 +200,11 @@ def _make_all(out: Path, name: str, make: Make, clips: list[TestClip], size_px: 
 
 
 def _frames_of(out: Path, name: str, clip: TestClip) -> Path:
-    return out / "frames" / name.replace(" ", "-") / clip.name
+    return out / "frames" / _folder_of(name) / clip.name
+
+
+def _folder_of(method: str) -> str:
+    return method.replace(" ", "-")
 
 
 def _read_made(out: Path, name: str, clip: TestClip) -> np.ndarray:
@@ -213,7 +217,7 @@ def _record_all(
     records: dict[str, list[Record]] = {name: [] for name in names}
     with console.progress("Measuring", total=len(clips) * len(names), unit="clips") as stage:
         for clip in clips:
-            paths = {name: out / "records" / name.replace(" ", "-") / f"{clip.name}.json" for name in names}
+            paths = {name: out / "records" / _folder_of(name) / f"{clip.name}.json" for name in names}
             truth, poses, person = None, None, None
             for name, path in paths.items():
                 if not path.is_file():

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..media.pictures import resize_picture
 from .people import JOINT_TOLERANCE, SMALLEST_FACE_PX
 from .records import MEANS, Record, identity_kept, interval
 from .temporal import MARGIN_PX
+
+PAGE_WIDTH_PX = 1600
 
 
 def summarise(records: Sequence[Record]) -> dict[str, Any]:
@@ -89,10 +92,12 @@ def as_table(report: dict[str, Any]) -> str:
 
 
 def as_pictures(strips: Sequence[np.ndarray]) -> np.ndarray:
-    """Clips' strips in two columns."""
+    """Clips' strips in two columns, at most `PAGE_WIDTH_PX` wide."""
     half = (len(strips) + 1) // 2
     left, right = list(strips[:half]), list(strips[half:])
     right += [np.zeros_like(left[0])] * (len(left) - len(right))
     gap = np.zeros((left[0].shape[0], 8, 3), np.uint8)
     rows = [np.concatenate([a, gap, b], axis=1) for a, b in zip(left, right, strict=True)]
-    return np.concatenate(rows) if len(strips) > 1 else left[0]
+    page = np.concatenate(rows) if len(strips) > 1 else left[0]
+    scale = min(1.0, PAGE_WIDTH_PX / page.shape[1])
+    return resize_picture(page, round(page.shape[1] * scale), round(page.shape[0] * scale))
