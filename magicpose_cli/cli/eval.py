@@ -43,6 +43,16 @@ def evaluate(
         ProtocolName,
         typer.Option("--protocol", help="Metrics as published (disco), as they should be, or all."),
     ] = ProtocolName.all,
+    grid: Annotated[
+        int | None,
+        typer.Option(
+            "--grid", min=2, help="A is a comparison video of so many columns, the first the truth."
+        ),
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option("--names", help="With --grid: the methods' names, left to right, commas between."),
+    ] = None,
     dataset: Annotated[
         DatasetName | None, typer.Option("--dataset", help="Make and measure a test set's clips instead.")
     ] = None,
@@ -92,6 +102,19 @@ def evaluate(
         )
         measured = benchmark(options, output)
         console.result(measured if as_json else of_methods(measured), as_json=as_json)
+        return
+    if generated is not None and grid is not None:
+        if truth is not None:
+            raise OptionError(
+                expected="the truth in the video's first column (--grid) or beside it (--truth)",
+                found="both",
+                remedy="Leave one out.",
+            )
+        from ..evaluation.grid import as_table as of_columns
+        from ..evaluation.grid import score_grid
+
+        values = score_grid(generated, grid, names.split(",") if names else None)
+        console.result(values if as_json else of_columns(values), as_json=as_json)
         return
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
