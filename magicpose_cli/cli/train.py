@@ -47,7 +47,7 @@ def train(
     Runs on one process, or on several under `accelerate launch -m magicpose_cli train ...`.
     """
     from .. import console
-    from ..training.run import run_all, run_stage
+    from ..training.run import part_processes, run_all, run_stage
 
     inits = list(init or [])
     if stage is StageName.all:
@@ -64,4 +64,5 @@ def train(
             resume=resume,
             seed=seed,
         )
+    part_processes()
     console.result(folder)

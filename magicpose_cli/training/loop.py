@@ -129,7 +129,7 @@ def fit(
                 with _averaged(average, trained), _evaluating(stage.module):
                     save_picture(run_dir / "samples" / f"{number:06d}.png", stage.samples())
             accelerator.wait_for_everyone()
-    accelerator.end_training()
+    # not end_training(): it parts the processes, and `train all` goes on with the next stage
     return run_dir / MODEL
 
 

@@ -22,6 +22,11 @@ from .start import starting_model
 from .videos import clips_of_videos, holds_videos
 
 
+def part_processes() -> None:
+    """Let the processes of a distributed run go, once all stages are done."""
+    PartialState(cpu=pick_device("auto").type == "cpu").destroy_process_group()
+
+
 def run_all(
     *, recipe: str, data_dir: Path, init_dirs: list[Path], run_dir: Path, resume: bool, seed: int
 ) -> Path:

@@ -151,17 +151,33 @@ def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(clip
             torch.testing.assert_close(tensor, theirs[name], atol=2e-4, rtol=1e-3)
 
 
+def _in_two_processes(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "magicpose_cli"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, *command, "train", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done
+
+
+def test_two_processes_run_all_stages(clips, tmp_path):
+    recipe = write_recipe(tmp_path / "tiny.toml", motion={"batch_size": 2})
+    done = _in_two_processes("all", "--recipe", recipe, "--data", clips, "-o", tmp_path / "runs")
+    assert done.stdout.strip() == str(tmp_path / "runs" / "motion" / "model")
+    assert read_facts(tmp_path / "runs" / "motion" / "model").has_motion
+
+
 def test_two_processes_give_the_losses_of_one(clips, stages, tmp_path):
     recipe = write_recipe(tmp_path / "shared.toml", pose=SHARED)
     _run("pose", clips, recipe, tmp_path / "one", stages["vae"])
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "magicpose_cli", "train", "pose", "--recipe", str(recipe), "--data", str(clips)]
-    command += ["--init", str(stages["vae"]), "-o", str(tmp_path / "two")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, env=environment, timeout=300
+    done = _in_two_processes(
+        "pose", "--recipe", recipe, "--data", clips, "--init", stages["vae"], "-o", tmp_path / "two"
     )
-    assert done.returncode == 0, done.stderr[-2000:]
     assert "2 processes (MULTI_CPU)" in done.stderr
     assert len(done.stdout.splitlines()) == 1  # one of them speaks
     assert _last_loss(tmp_path / "two") == pytest.approx(_last_loss(tmp_path / "one"), rel=1e-5)
