@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError, ModelError
+from ..errors import MissingDependencyError, ModelError, OptionError
 from .metric_weights import fill, read_weights
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ def lpips(network: nn.Module, generated: np.ndarray, truth: np.ndarray) -> float
     Args:
         network: from `load_lpips`.
         generated, truth: uint8 ``(H W 3)`` of one size, 16 px and more.
+
+    Raises:
+        OptionError: smaller frames.
     """
     return _distance(network, generated, truth, normalize=True)
 
@@ -70,6 +73,12 @@ def lpips_disco(network: nn.Module, generated: np.ndarray, truth: np.ndarray) ->
 def _distance(network: nn.Module, generated: np.ndarray, truth: np.ndarray, *, normalize: bool) -> float:
     import torch
 
+    if min(truth.shape[:2]) < SMALLEST_SIDE_PX:
+        raise OptionError(
+            expected=f"frames of at least {SMALLEST_SIDE_PX} px on each side, for LPIPS",
+            found=f"{truth.shape[1]}x{truth.shape[0]}",
+            remedy="Compare larger pictures.",
+        )
     device = next(network.parameters()).device
     ours, theirs = (
         torch.from_numpy(frame).to(device).permute(2, 0, 1)[None].float() / 255

@@ -15,32 +15,17 @@ from magicpose_cli.evaluation.distributions import frechet_distance
 from magicpose_cli.evaluation.inception import inception_features, load_inception
 from magicpose_cli.media.pictures import load_picture
 
-from .golden import GOLDEN, arrays, deterministic, golden, no_download
-
-inception = pytest.importorskip("pytorch_fid.inception", reason="the eval extra is not installed")
+from .golden import GOLDEN, arrays, golden, no_download
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    state: dict[str, torch.Tensor] = {}  # of the network as pytorch-fid builds it, before it takes it apart
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: None)
-        patch.setattr(
-            "torchvision.models.Inception3.load_state_dict",
-            lambda network, _: state.update(network.state_dict()),
-        )
-        inception.fid_inception_v3()
-    path = tmp_path_factory.mktemp("weights") / "pt_inception-2015-12-05-6726825d.pth"
-    torch.save(deterministic(state, gain2=2.0), path)
-    return path
+def network(inception_weights: Path) -> nn.Module:
+    from pytorch_fid import inception
 
-
-@pytest.fixture(scope="module")
-def network(weights: Path) -> nn.Module:
     with pytest.MonkeyPatch.context() as patch:
         no_download(patch)
         fetch, drawn = inception.load_state_dict_from_url, torch.get_rng_state()
-        loaded = load_inception(weights)
+        loaded = load_inception(inception_weights)
         assert inception.load_state_dict_from_url is fetch
         assert torch.equal(torch.get_rng_state(), drawn), "the global random numbers are somebody else's"
         return loaded
@@ -75,15 +60,15 @@ def test_batches_and_order_change_nothing(network: nn.Module) -> None:
     assert inception_features(network, []).shape == (0, 2048)
 
 
-def test_another_file_is_told(tmp_path: Path, weights: Path) -> None:
-    tensors = torch.load(weights, weights_only=True)
+def test_another_file_is_told(tmp_path: Path, inception_weights: Path) -> None:
+    tensors = torch.load(inception_weights, weights_only=True)
     del tensors["fc.bias"]
     torch.save(tensors, tmp_path / "a.pth")
     with pytest.raises(ModelError, match=r"tensors of pytorch-fid's Inception.*fc\.bias"):
         load_inception(tmp_path / "a.pth")
 
 
-def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, inception_weights: Path) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_fid", None)
     with pytest.raises(MissingDependencyError, match=r"eval extra: pip install -e '\.\[eval\]'"):
-        load_inception(weights)
+        load_inception(inception_weights)

@@ -22,10 +22,9 @@ from magicpose_cli.evaluation.metric_weights import (
 from magicpose_cli.evaluation.protocol import METRICS
 
 
-@pytest.fixture(autouse=True)
-def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    folder = tmp_path / "torch" / "hub" / "checkpoints"
+@pytest.fixture
+def torch_home(no_torch_home: Path) -> Path:
+    folder = no_torch_home / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
 

@@ -14,10 +14,7 @@ from magicpose_cli.errors import MissingDependencyError, ModelError
 from magicpose_cli.evaluation import perceptual
 from magicpose_cli.media.pictures import load_picture
 
-from .golden import GOLDEN, deterministic, golden, no_download
-
-pytest.importorskip("lpips", reason="the eval extra is not installed")
-from torchvision.models import vgg16
+from .golden import GOLDEN, golden, no_download
 
 SETS = ("noise", "shift", "identical", "full256")
 
@@ -29,22 +26,11 @@ def frames(name: str) -> list[list[np.ndarray]]:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with torch.device("meta"):
-        state = vgg16(weights=None).features.state_dict()
-    state = {name: torch.zeros(value.shape) for name, value in state.items()}
-    tensors = {f"features.{name}": value for name, value in deterministic(state, gain2=2.0).items()}
-    path = tmp_path_factory.mktemp("weights") / "vgg16-397923af.pth"
-    torch.save(tensors | {"classifier.0.bias": torch.zeros(4096)}, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def network(weights: Path) -> nn.Module:
+def network(vgg16_weights: Path) -> nn.Module:
     with pytest.MonkeyPatch.context() as patch:
         no_download(patch)
         drawn = torch.get_rng_state()
-        loaded = perceptual.load_lpips(weights)
+        loaded = perceptual.load_lpips(vgg16_weights)
         assert torch.equal(torch.get_rng_state(), drawn), "the global random numbers are somebody else's"
         return loaded
 
@@ -67,8 +53,8 @@ def test_equal_frames_are_best_and_order_is_nothing(network: nn.Module) -> None:
         )
 
 
-def test_another_file_is_told(tmp_path: Path, weights: Path) -> None:
-    tensors = torch.load(weights, weights_only=True)
+def test_another_file_is_told(tmp_path: Path, vgg16_weights: Path) -> None:
+    tensors = torch.load(vgg16_weights, weights_only=True)
     del tensors["features.28.bias"]
     torch.save(tensors, tmp_path / "a.pth")
     with pytest.raises(ModelError, match=r"1 missing \(slice5.28.bias\)"):
@@ -80,7 +66,7 @@ def test_another_file_is_told(tmp_path: Path, weights: Path) -> None:
         perceptual.load_lpips(tmp_path / "c.pth")
 
 
-def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, weights: Path) -> None:
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, vgg16_weights: Path) -> None:
     monkeypatch.setitem(sys.modules, "lpips", None)
     with pytest.raises(MissingDependencyError, match=r"eval extra: pip install -e '\.\[eval\]'"):
-        perceptual.load_lpips(weights)
+        perceptual.load_lpips(vgg16_weights)

@@ -14,11 +14,10 @@ import torch
 from magicpose_cli.errors import MissingDependencyError, ModelError
 from magicpose_cli.evaluation.clips import frames_by_video
 from magicpose_cli.evaluation.distributions import frechet_distance
-from magicpose_cli.evaluation.i3d import I3D
 from magicpose_cli.evaluation.video_features import VideoNetwork, load_i3d, load_resnet, video_features
 from magicpose_cli.media.pictures import load_picture
 
-from .golden import GOLDEN, arrays, deterministic, golden
+from .golden import GOLDEN, arrays, golden
 
 Frames = list[tuple[int, Path]]
 
@@ -30,25 +29,6 @@ def read(frames: Frames) -> Iterator[tuple[int, np.ndarray]]:
 def videos(side: str) -> list[Frames]:
     golden()
     return list(frames_by_video((GOLDEN / "frames" / side).iterdir()).values())
-
-
-@pytest.fixture(scope="module")
-def resnet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    resnet = pytest.importorskip("monai.networks.nets.resnet", reason="the eval extra is not installed")
-    state = resnet.resnet50(
-        spatial_dims=3, n_input_channels=3, conv1_t_size=7, conv1_t_stride=(1, 2, 2), bias_downsample=False
-    ).state_dict()
-    path = tmp_path_factory.mktemp("weights") / "resnet-50-kinetics.pth"
-    tensors = {f"module.{name}": value for name, value in deterministic(state).items()}
-    torch.save({"epoch": 1, "state_dict": tensors}, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def i3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "i3d_pretrained_400.pt"
-    torch.save(deterministic(I3D().state_dict(), gain2=2.0), path)
-    return path
 
 
 @pytest.fixture(scope="module")
