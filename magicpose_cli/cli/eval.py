@@ -53,6 +53,15 @@ def evaluate(
         str | None,
         typer.Option("--names", help="With --grid: the methods' names, left to right, commas between."),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            help="Folder of the weights that LPIPS, FID, FID-VID and FVD need; also torch's own is looked through.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     dataset: Annotated[
         DatasetName | None, typer.Option("--dataset", help="Make and measure a test set's clips instead.")
     ] = None,
@@ -89,6 +98,16 @@ def evaluate(
             found="neither" if dataset is None else "both",
             remedy="See magicpose eval --help.",
         )
+    if dataset is not None and weights is not None:
+        raise OptionError(
+            expected="--weights with two videos",
+            found="it with --dataset, which computes no metric that needs them",
+            remedy="Leave --weights out.",
+        )
+    if weights is not None and not weights.is_dir():
+        raise OptionError(
+            expected="a folder of weights", found=f"none at {weights}", remedy="Check --weights."
+        )
     if generated is None and dataset is not None:
         if output is None:
             raise OptionError(
@@ -119,11 +138,18 @@ def evaluate(
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
     name: Protocol = protocol.value  # type: ignore[assignment]
-    _two_videos(generated, truth, name, output, force=force, as_json=as_json)
+    _two_videos(generated, truth, name, weights, output, force=force, as_json=as_json)
 
 
 def _two_videos(
-    generated: Path, truth: Path, protocol: Protocol, report: Path | None, *, force: bool, as_json: bool
+    generated: Path,
+    truth: Path,
+    protocol: Protocol,
+    weights: Path | None,
+    report: Path | None,
+    *,
+    force: bool,
+    as_json: bool,
 ) -> None:
     from ..evaluation.protocol import compare
     from ..evaluation.report import as_table, make_report
@@ -131,7 +157,7 @@ def _two_videos(
 
     if report is not None:
         refuse_existing(report, overwrite=force)
-    compared = compare(generated, truth, protocol)
+    compared = compare(generated, truth, protocol, weights)
     document = make_report(compared, generated, truth, protocol) if report or as_json else None
     if report is not None:
         write_json(report, document, overwrite=force)

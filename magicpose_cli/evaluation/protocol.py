@@ -1,7 +1,7 @@
 """Which metrics there are, and the walk over two videos that computes them.
 
-Frame i of the one is compared with frame i of the other; each value is the plain mean over all
-frames, as published.
+Frame i of the one is compared with frame i of the other, and each value is the plain mean over all frames, as
+published; or the features of all frames or clips on one side with those on the other (FID, FID-VID, FVD).
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .. import console
-from ..errors import OptionError, VideoError
+from ..errors import InputError, OptionError, VideoError
+from ..media.pictures import load_picture
+from ..media.probe import folder_pictures
 from ..media.video import FrameReader
 from . import reconstruction
+from .clips import Numbered, frames_by_video
+from .distributions import frechet_distance
+from .networks import load_networks, too_few
 
 Protocol = Literal["disco", "corrected", "all"]
 Frames = str | os.PathLike[str] | np.ndarray
@@ -32,8 +38,8 @@ class Metric:
         protocol: `disco` (as published) or `corrected` (as it should be).
         unit: the unit and range of its values.
         better: `lower` or `higher`.
-        of_frames: computes it for one pair of frames; None where it is not computed.
-        missing: why it is not computed.
+        of_frames: computes it for one pair of frames; None where it needs a network, or is not computed.
+        missing: why it is not computed; empty where it needs a network: `networks.py` says.
     """
 
     key: str
@@ -44,26 +50,24 @@ class Metric:
     missing: str = ""
 
 
-def _needs(weights: str) -> str:
-    return f"not in this version: it needs the weights of {weights}"
-
-
 _LATER = "not in this version"
 
 METRICS = (
     Metric("l1_disco", "disco", "0..255 / (H W)", "lower", reconstruction.l1_disco),
     Metric("psnr_disco", "disco", "dB, wrapped", "higher", reconstruction.psnr_disco),
     Metric("ssim_disco", "disco", "-1..1", "higher", reconstruction.ssim_disco),
-    Metric("lpips_disco", "disco", "0..1", "lower", missing=_needs("VGG16")),
-    Metric("fid", "disco", "0 and up", "lower", missing=_needs("pytorch-fid's Inception")),
-    Metric("fid_vid", "disco", "0 and up", "lower", missing=_needs("a Kinetics ResNet3D-50")),
-    Metric("face_cos", "disco", "-1..1", "higher", missing=_needs("AdaFace IR-50")),
+    Metric("lpips_disco", "disco", "0 and up", "lower"),
+    Metric("fid", "disco", "0 and up", "lower"),
+    Metric("fid_vid", "disco", "0 and up", "lower"),
+    Metric("face_cos", "disco", "-1..1", "higher", missing=f"{_LATER}: it needs a detector of faces"),
     Metric("l1", "corrected", "0..255", "lower", reconstruction.l1),
     Metric("psnr", "corrected", "dB", "higher", reconstruction.psnr),
     Metric("ssim", "corrected", "-1..1", "higher", reconstruction.ssim),
-    Metric("lpips", "corrected", "0..1", "lower", missing=_needs("VGG16")),
-    Metric("fid_clean", "corrected", "0 and up", "lower", missing=_needs("clean-fid's Inception")),
-    Metric("fvd", "corrected", "0 and up", "lower", missing=_needs("a Kinetics I3D")),
+    Metric("lpips", "corrected", "0 and up", "lower"),
+    Metric(
+        "fid_clean", "corrected", "0 and up", "lower", missing=f"{_LATER}: it needs clean-fid's Inception"
+    ),
+    Metric("fvd", "corrected", "0 and up", "lower"),
     Metric("face_det", "corrected", "0..1", "higher", missing=_LATER),
     Metric("pose_accuracy", "corrected", "0..1", "higher", missing=_LATER),
     Metric("expression", "corrected", "0..1", "higher", missing=_LATER),
@@ -76,11 +80,13 @@ class Comparison:
     """What comparing two videos gave.
 
     Attributes:
-        values: mean over all frames by key, in the order of `METRICS`.
+        values: mean over all frames, or distance of both sides, by key, in the order of `METRICS`.
         per_frame: one value a frame by key.
         frames: how many pairs of frames were compared.
         width_px, height_px: the size of the true frames, at which they were compared.
         resized_from: (width, height) in px of the generated frames if they had another size.
+        samples: frames or clips of (generated, truth) by key of a distance.
+        weights: path and sha256 of each weight file that was read, by its name.
         not_computed: reason by key.
     """
 
@@ -90,34 +96,51 @@ class Comparison:
     width_px: int = 0
     height_px: int = 0
     resized_from: tuple[int, int] | None = None
+    samples: dict[str, tuple[int, int]] = field(default_factory=dict)
+    weights: dict[str, dict[str, str]] = field(default_factory=dict)
     not_computed: dict[str, str] = field(default_factory=dict)
 
 
-def score(generated: Frames, truth: Frames, protocol: Protocol = "all") -> dict[str, Any]:
+def score(
+    generated: Frames,
+    truth: Frames,
+    protocol: Protocol = "all",
+    weights_dir: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
     """Compare a generated video with the true one.
 
     Args:
         generated, truth: a path (video, GIF, folder of pictures, picture) or uint8 (f H W 3), RGB. If the
-            sizes differ, the generated frames are resized to the true ones (said).
+            sizes differ, the generated frames are resized to the true ones (said). A folder may hold several
+            videos, told apart by their names (`clips.frames_by_video`).
         protocol: `disco` (as published), `corrected` (as it should be) or `all`.
+        weights_dir: where the weights of networks are looked for, by the names in `metric_weights.py`; then where
+            torch keeps its own. Without them their metrics are not computed.
 
     Returns:
         A flat dict. As published: `l1_disco` (mean absolute difference over 0..255, divided by H W;
         lower is better), `psnr_disco` (dB, computed in wrapping uint8; higher), `ssim_disco` (grey,
-        7x7 window, -1..1; higher). As they should be: `l1` (0..255, lower), `psnr` (dB, higher),
-        `ssim` (RGB, Gaussian window, -1..1, higher). Further `frames`, how many were compared, and
-        `not_computed`, reasons by key for each metric that has none.
+        7x7 window, -1..1; higher), `lpips_disco` (0 and up; lower), `fid` and `fid_vid` (0 and up; lower; of few
+        frames or clips they are large). As they should be: `l1` (0..255, lower), `psnr` (dB, higher),
+        `ssim` (RGB, Gaussian window, -1..1, higher), `lpips` (0 and up, lower), `fvd` (0 and up, lower). Further
+        `frames`, how many were compared, and `not_computed`, reasons by key for each metric that has none.
 
     Raises:
         VideoError: a path cannot be read, or the numbers of frames differ.
-        OptionError: another protocol, an array of another shape, or frames below 11 px.
+        OptionError: another protocol, an array of another shape, or frames below 11 px (16 with LPIPS).
+        ModelError: a weight file that is not what its name says.
         MissingDependencyError: the `eval` extra is not installed.
     """
-    compared = compare(generated, truth, protocol)
+    compared = compare(generated, truth, protocol, weights_dir)
     return {**compared.values, "frames": compared.frames, "not_computed": compared.not_computed}
 
 
-def compare(generated: Frames, truth: Frames, protocol: Protocol = "all") -> Comparison:
+def compare(
+    generated: Frames,
+    truth: Frames,
+    protocol: Protocol = "all",
+    weights_dir: str | os.PathLike[str] | None = None,
+) -> Comparison:
     """As `score`, with the values of each frame; arguments and errors as there."""
     metrics = _metrics_of(protocol)
     reconstruction.check_dependencies()
@@ -129,18 +152,39 @@ def compare(generated: Frames, truth: Frames, protocol: Protocol = "all") -> Com
             f"{ours.name} has {float(ours.fps):.3f} frames a second, {theirs.name} {float(theirs.fps):.3f}: "
             "they are compared frame by frame."
         )
-    result = Comparison(not_computed={metric.key: metric.missing for metric in metrics if metric.missing})
-    computed = {metric.key: metric.of_frames for metric in metrics if metric.of_frames is not None}
-    result.per_frame = {key: [] for key in computed}
+    folder = Path(weights_dir) if weights_dir is not None else None
+    networks = load_networks((m.key for m in metrics if not (m.of_frames or m.missing)), folder)
+    reasons = {m.key: m.missing or networks.missing.get(m.key, "") for m in metrics}
+    of_frames = {m.key: m.of_frames or networks.of_frames.get(m.key) for m in metrics}
+    computed = {key: metric for key, metric in of_frames.items() if metric is not None}
+    result = Comparison(per_frame={key: [] for key in computed}, weights=networks.weights)
     with console.progress("compare", ours.count or theirs.count) as stage:
         for our_frame, their_frame in _pairs(ours.frames, theirs.frames):
             _prepare(result, our_frame, their_frame, ours.name)
             our_frame = reconstruction.resized_like(our_frame, their_frame)
-            for key, of_frames in computed.items():
-                result.per_frame[key].append(of_frames(our_frame, their_frame))
+            for key, metric in computed.items():
+                result.per_frame[key].append(metric(our_frame, their_frame))
             result.frames += 1
             stage.advance()
-    result.values = {key: float(np.mean(values)) for key, values in result.per_frame.items()}
+    found = {key: float(np.mean(values)) for key, values in result.per_frame.items()}
+    for key, features_of in networks.of_videos.items():
+        try:
+            # FID is of frames, whatever video they belong to
+            sides = [[enumerate(s.frames)] if key == "fid" else s.videos() for s in (ours, theirs)]
+        except InputError as error:
+            reasons[key] = str(error)
+            continue
+        with console.progress(key, 2, unit="sides") as stage:
+            features = []
+            for side in sides:
+                features.append(features_of(side))
+                stage.advance()
+        result.samples[key] = len(features[0]), len(features[1])
+        reasons[key] = too_few(result.samples[key], key)
+        if not reasons[key]:
+            found[key] = frechet_distance(*features)
+    result.values = {m.key: found[m.key] for m in metrics if m.key in found}
+    result.not_computed = {key: reason for key, reason in reasons.items() if reason}
     return result
 
 
@@ -150,6 +194,14 @@ class _Source:
     frames: Iterable[np.ndarray]
     count: int | None
     fps: Fraction | None
+    folder: Path | None = None
+
+    def videos(self) -> list[Numbered]:
+        """Each video in it, to be read anew: (frame number, frame)."""
+        if self.folder is None:
+            return [enumerate(self.frames)]
+        videos = frames_by_video(folder_pictures(self.folder)).values()
+        return [((number, load_picture(path)) for number, path in frames) for frames in videos]
 
 
 def _open(frames: Frames) -> _Source:
@@ -164,7 +216,8 @@ def _open(frames: Frames) -> _Source:
     reader = FrameReader(frames)
     # pictures have no rate of their own
     fps = reader.fps if reader.info.kind in ("video", "gif") else None
-    return _Source(reader.info.path.name, reader, reader.expected_frames, fps)
+    folder = reader.info.path if reader.info.kind == "folder" else None
+    return _Source(reader.info.path.name, reader, reader.expected_frames, fps, folder)
 
 
 def _pairs(ours: Iterable[np.ndarray], theirs: Iterable[np.ndarray]) -> Iterator[tuple[Any, Any]]:

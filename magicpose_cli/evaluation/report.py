@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib import import_module
+from contextlib import suppress
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..media.files import sha256_of
 from .protocol import METRICS, Comparison, Protocol
 
 _MODULES = {"numpy": "numpy", "scikit-image": "skimage", "opencv": "cv2", "av": "av", "pillow": "PIL"}
+_OF_NETWORKS = ("torch", "lpips", "pytorch-fid", "monai")
 
 
 def make_report(
@@ -26,7 +28,8 @@ def make_report(
     Returns:
         `values` (mean by key), `per_frame` (values by key), `not_computed` (reasons by key), `units`,
         `frames`, the size at which they were compared, `resized_from` (None if the sizes agreed),
-        `protocol`, `inputs` (path and sha256 of both) and `versions`.
+        `protocol`, `samples` (frames or clips of both sides by key of a distance), `weights` (path and sha256 of
+        each file that was read), `inputs` (path and sha256 of both) and `versions`.
     """
     keys = {*compared.values, *compared.not_computed}
     return {
@@ -38,6 +41,8 @@ def make_report(
         "width_px": compared.width_px,
         "height_px": compared.height_px,
         "resized_from": compared.resized_from,
+        "samples": compared.samples,
+        "weights": compared.weights,
         "inputs": {
             name: {"path": str(Path(path)), "sha256": sha256_of(path)}
             for name, path in (("generated", generated), ("truth", truth))
@@ -46,9 +51,19 @@ def make_report(
             "magicpose": __version__,
             "python": platform.python_version(),
             **{name: import_module(module).__version__ for name, module in _MODULES.items()},
+            **(_versions_of_networks() if compared.weights else {}),
         },
         "per_frame": compared.per_frame,
     }
+
+
+def _versions_of_networks() -> dict[str, str]:
+    """Of the packages that are installed: not each metric needs each."""
+    versions = {}
+    for name in _OF_NETWORKS:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def as_table(compared: Comparison) -> str:

@@ -1,13 +1,16 @@
-"""Whether what should stand still does: change from frame to frame in the background."""
+"""Change from frame to frame: whether what should stand still does, and whether all moves as in the truth."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..pose.opencv import load_cv2
+from .clips import Numbered, resized_bicubic
 
 MARGIN_PX = 8
 """Background is this far and farther from any pixel of the person: nearer, edges and shadows move by right."""
+
+DTSSD_SIZE_PX = 256
 
 
 def background(person: np.ndarray) -> np.ndarray:
@@ -26,3 +29,28 @@ def flicker(before: np.ndarray, after: np.ndarray, still: np.ndarray) -> float |
     if not still.any():
         return None
     return float(np.abs(after[still].astype(np.int16) - before[still]).mean(dtype=np.float64))
+
+
+def dtssd(generated: Numbered, truth: Numbered) -> list[float]:
+    """How differently two videos change, as DisCo's dtSSD: one value a pair of neighbouring frames, lower is better.
+
+    Mean squared difference of the two changes, at 256x256 and without a root, in squared levels of 0..255. A missing
+    frame number makes no pair.
+
+    Args:
+        generated, truth: (frame number, frame uint8 ``(H W 3)``) of one video each, with the same numbers.
+
+    Raises:
+        ValueError: other numbers, or more frames on one side.
+    """
+    values: list[float] = []
+    before: tuple[int, np.ndarray] | None = None
+    for (number, ours), (their_number, theirs) in zip(generated, truth, strict=True):
+        if number != their_number:
+            raise ValueError(f"frame {number} stands beside frame {their_number}")
+        # the difference of changes is the change of the difference
+        difference = resized_bicubic(ours, DTSSD_SIZE_PX) - resized_bicubic(theirs, DTSSD_SIZE_PX)
+        if before is not None and before[0] + 1 == number:
+            values.append(float(np.mean((difference - before[1]) ** 2, dtype=np.float64)))
+        before = number, difference
+    return values

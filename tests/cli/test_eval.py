@@ -13,6 +13,12 @@ from magicpose_cli.cli import app
 from magicpose_cli.media.video import open_writer
 
 
+@pytest.fixture(autouse=True)
+def no_torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed does not depend on the weights that torch has downloaded here."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
 @pytest.fixture
 def clips(tmp_path: Path) -> tuple[str, str]:
     """A folder of three frames, and one of the same frames 10 levels lighter."""
@@ -54,3 +60,16 @@ def test_bad_input_is_one_message_and_exit_code_2(clips: tuple[str, str], tmp_pa
         assert message in done.stderr and "Traceback" not in done.stderr
         assert done.stdout == ""
         assert not (tmp_path / "report.json").exists()
+
+
+def test_weights_must_be_a_folder_and_of_use(clips: tuple[str, str], tmp_path: Path) -> None:
+    for command, message in (
+        ([clips[0], "--truth", clips[1], "--weights", str(tmp_path / "none")], "a folder of weights"),
+        (["--dataset", "synth", "--weights", str(tmp_path), "-o", str(tmp_path / "o")], "with two videos"),
+    ):
+        done = CliRunner().invoke(app, ["eval", *command])
+        assert done.exit_code == 2 and message in " ".join(done.stderr.split())
+    done = CliRunner().invoke(
+        app, ["eval", *clips[:1], "--truth", clips[1], "--weights", str(tmp_path), "--json"]
+    )
+    assert str(tmp_path) in json.loads(done.stdout)["not_computed"]["fvd"]

@@ -1,0 +1,89 @@
+"""The metrics that need a network: those whose weights are at hand, and why the others are not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MissingDependencyError
+from ..media.files import sha256_of
+from .clips import Numbered
+from .metric_weights import find_weights, weights_of
+
+SMALLEST_SAMPLE = 2  # frames or clips on each side: one has no covariance
+OfFrames = Callable[[np.ndarray, np.ndarray], float]
+OfVideos = Callable[[Iterable[Numbered]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What `load_networks` found.
+
+    Attributes:
+        of_frames: by key, computes a pair of frames, uint8 ``(H W 3)``; LPIPS's two keys come together.
+        of_videos: by key, features ``(n d)`` of a side's videos; the metric is the Frechet distance of two sides'.
+        missing: why a metric is not computed, by key.
+        weights: path and sha256 of each file that was read, by its name.
+    """
+
+    of_frames: dict[str, OfFrames] = field(default_factory=dict)
+    of_videos: dict[str, OfVideos] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def load_networks(keys: Iterable[str], weights_dir: Path | None = None) -> Networks:
+    """Load the networks of some metrics, on the CPU.
+
+    Args:
+        keys: of `lpips_disco`, `lpips`, `fid`, `fid_vid` and `fvd`.
+        weights_dir: where their weights are looked for, before torch's own place.
+
+    Raises:
+        ModelError: a file that is not what its name says.
+    """
+    found = Networks()
+    for key in keys:
+        path, reason = find_weights(key, weights_dir)
+        if path is None:
+            found.missing[key] = reason
+            continue
+        try:
+            _load(key, path, found)
+        except MissingDependencyError as error:
+            found.missing[key] = str(error)
+            continue
+        if path.name not in found.weights:
+            digest = weights_of(key).sha256 or sha256_of(path)
+            found.weights[path.name] = {"path": str(path), "sha256": digest}
+    return found
+
+
+def too_few(samples: tuple[int, int], key: str) -> str:
+    """Why there is no distance of so many samples on each side; empty where there is one."""
+    if min(samples) >= SMALLEST_SAMPLE:
+        return ""
+    what = "frames" if key == "fid" else "clips of 16 consecutive frames"
+    return f"it needs {SMALLEST_SAMPLE} {what} on each side, there are {samples[0]} and {samples[1]}."
+
+
+def _load(key: str, path: Path, found: Networks) -> None:
+    from . import inception, perceptual, video_features
+
+    if key in ("lpips", "lpips_disco"):
+        if not found.of_frames:  # both have one network
+            network = perceptual.load_lpips(path)
+            found.of_frames["lpips_disco"] = partial(perceptual.lpips_disco, network)
+            found.of_frames["lpips"] = partial(perceptual.lpips, network)
+    elif key == "fid":
+        inception_v3 = inception.load_inception(path)
+        found.of_videos[key] = lambda videos: inception.inception_features(
+            inception_v3, (frame for video in videos for _, frame in video)
+        )
+    else:
+        load = {"fid_vid": video_features.load_resnet, "fvd": video_features.load_i3d}[key]
+        found.of_videos[key] = partial(video_features.video_features, load(path))
