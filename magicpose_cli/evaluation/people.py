@@ -16,6 +16,10 @@ JOINT_TOLERANCE = 0.05
 SMALLEST_FACE_PX = 40
 """Faces below this height tell nothing of an expression: a mouth has two or three pixels then."""
 
+LEAST_FRAMES = 8
+"""A correlation over fewer frames tells nothing."""
+_NOTHING = 1e-9  # deviation of what stands still: rounding
+
 _CHIN, _BRIDGE = 8, 27
 _UPPER_LIP, _LOWER_LIP = 62, 66  # inner edges, in the middle
 _EYES = (
@@ -82,16 +86,18 @@ def openings(pose: FramePose) -> dict[str, float] | None:
 def correlation_within(pairs_by_clip: list[list[tuple[float, float]]]) -> float | None:
     """Pearson's correlation of result and truth over the frames of all clips, each clip about its own means.
 
-    So a face that is always a little open, as its reference is, earns nothing. None where nothing varies.
+    So a face that is always a little open, as its reference is, earns nothing. None where nothing varies, and for
+    fewer than `LEAST_FRAMES`.
     """
     ours, theirs = [], []
     for pairs in pairs_by_clip:
-        if len(pairs) > 1:
+        if pairs:
             values = np.array(pairs, np.float64)
             ours.append(values[:, 0] - values[:, 0].mean())
             theirs.append(values[:, 1] - values[:, 1].mean())
-    if not ours:
+    if sum(map(len, ours)) < LEAST_FRAMES:
         return None
     a, b = np.concatenate(ours), np.concatenate(theirs)
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale > 0 else None
+    if min(a.std(), b.std()) < _NOTHING:
+        return None
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))

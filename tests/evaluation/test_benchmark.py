@@ -114,11 +114,11 @@ def test_a_missing_pose_map_is_named(dataset: Path, tmp_path: Path) -> None:
 def test_equal_clips_are_ideal_and_noise_makes_each_number_worse() -> None:
     draw = np.random.default_rng(0)
     poses = []
-    for i in range(6):
+    for i in range(9):
         body = np.concatenate([draw.uniform(10, 50, (18, 2)), np.ones((18, 1))], 1).astype(np.float32)
         face = np.concatenate([draw.uniform(5, 60, (70, 2)), np.ones((70, 1))], 1).astype(np.float32)
         poses.append(FramePose.empty()._replace(body=body + i, face=face))
-    truth = np.repeat(draw.integers(0, 255, (1, 64, 64, 3), np.uint8), 6, axis=0)
+    truth = np.repeat(draw.integers(0, 255, (1, 64, 64, 3), np.uint8), 9, axis=0)
     person = np.zeros(truth.shape[:3], bool)
     person[:, 20:40, 20:40] = True
     noisy = np.clip(truth + draw.normal(0, 9, truth.shape), 0, 255).astype(np.uint8)

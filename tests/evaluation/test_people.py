@@ -72,10 +72,11 @@ def test_no_face_has_no_openings() -> None:
 
 
 def test_correlation_is_within_clips() -> None:
-    rising = [(0.1 * i, 0.2 * i) for i in range(5)]
+    rising = [(0.1 * i, 0.2 * i) for i in range(8)]
     assert people.correlation_within([rising]) == pytest.approx(1)
     assert people.correlation_within([[(a, -b) for a, b in rising]]) == pytest.approx(-1)
     # two faces that each stand still at their own level, as a copied reference does, earn nothing
-    still = [[(0.0, 0.1), (0.0, 0.2)], [(1.0, 1.1), (1.0, 1.2)]]
+    still = [[(0.3, 0.1 * i) for i in range(8)], [(0.7, 0.2 * i) for i in range(8)]]
     assert people.correlation_within(still) is None
+    assert people.correlation_within([rising[:7]]) is None  # too few frames to tell
     assert people.correlation_within([]) is None
