@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -98,6 +98,19 @@ def evaluate(
             found="neither" if dataset is None else "both",
             remedy="See magicpose eval --help.",
         )
+    _refuse_strangers(
+        dataset is not None,
+        "--dataset",
+        {"--root": root, "--model": model, "--clips": clips, "--steps": steps, "--guidance": guidance}
+        | {"--without-motion": without_motion or None},
+        {"--truth": truth, "--grid": grid, "--force": force or None},
+    )
+    _refuse_strangers(
+        grid is not None,
+        "--grid",
+        {"--names": names},
+        {"--weights": weights, "-o": output, "--force": force or None},
+    )
     if dataset is not None and weights is not None:
         raise OptionError(
             expected="--weights with two videos",
@@ -139,6 +152,17 @@ def evaluate(
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
     name: Protocol = protocol.value  # type: ignore[assignment]
     _two_videos(generated, truth, name, weights, output, force=force, as_json=as_json)
+
+
+def _refuse_strangers(is_on: bool, mode: str, own: dict[str, Any], others: dict[str, Any]) -> None:
+    """Refuse options that would do nothing: a mode's own without it, and those of others with it."""
+    given = [name for name, value in (others if is_on else own).items() if value is not None]
+    if given:
+        raise OptionError(
+            expected=f"options that go {'with' if is_on else 'without'} {mode}",
+            found=", ".join(given),
+            remedy=f"Leave {'it' if len(given) == 1 else 'them'} out{'' if is_on else f', or add {mode}'}.",
+        )
 
 
 def _two_videos(

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import __version__, console
 from ..errors import InputError
-from ..media.atomic import write_folder, write_json
+from ..media.atomic import write_folder, write_json, write_text
 from ..media.compare import side_by_side
 from ..media.files import sha256_of
 from ..media.pictures import load_picture, save_picture
@@ -89,6 +89,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         )
     size_px = facts.sampling.width_px, facts.sampling.height_px
     settings = {
+        "magicpose": __version__,
         **asdict(options),
         "root": str(clips[0].frames[0].parents[2]),
         "model": folder.name,
@@ -114,7 +115,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
     }
     write_json(out / "report.json", report)
-    (out / "report.md").write_text(as_markdown(report))
+    write_text(out / "report.md", as_markdown(report))
     save_picture(out / "pictures.jpg", as_pictures([_strip(out, c, list(methods), size_px) for c in clips]))
     return report
 

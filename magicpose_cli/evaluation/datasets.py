@@ -55,9 +55,10 @@ class TestClip:
             pictures.append(place.apply(picture))
         return np.stack(pictures)
 
-    def sha256(self) -> str:
-        """Of the frames' folder."""
-        return sha256_of(self.frames[0].parent)
+    def sha256(self) -> dict[str, str | None]:
+        """Of the folders of frames, pose maps and masks."""
+        folders = {"frames": self.frames, "maps": self.maps, "masks": self.masks}
+        return {kind: sha256_of(paths[0].parent) if paths else None for kind, paths in folders.items()}
 
 
 def find_clips(dataset: str, root: Path | None, limit: int | None = None) -> list[TestClip]:

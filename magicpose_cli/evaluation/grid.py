@@ -98,10 +98,11 @@ def score_grid(
     columns = find_columns(path, count)
     methods = [(number, column) for number, column in enumerate(columns, 1) if column.shows == "method"]
     titles = [f"column {number}" for number, _ in methods] if names is None else names
-    if len(titles) != len(methods):
+    titles = [title.strip() for title in titles]
+    if len(titles) != len(methods) or len(set(titles)) != len(titles) or not all(titles):
         raise VideoError(
             expected=f"names for the {len(methods)} methods (columns {', '.join(str(n) for n, _ in methods)})",
-            found=f"{len(titles)}",
+            found=", ".join(titles),
             remedy="Name each method once, left to right, without truth and pose.",
         )
     computed = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}

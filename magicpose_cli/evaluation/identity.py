@@ -42,13 +42,13 @@ def colours(frames: Sequence[np.ndarray], poses: Sequence[FramePose]) -> np.ndar
     return np.array(rows)
 
 
-def nearest(own: np.ndarray, others: Sequence[np.ndarray]) -> int:
-    """Number of the person whose colours are nearest, over the parts that both show."""
+def nearest(own: np.ndarray, others: Sequence[np.ndarray]) -> int | None:
+    """Number of the person whose colours are nearest, over the parts that both show; None where none shares any."""
     distances = []
     for other in others:
         difference = np.linalg.norm(own - other, axis=1)
         distances.append(np.inf if np.isnan(difference).all() else np.nanmean(difference))
-    return int(np.argmin(distances))
+    return int(np.argmin(distances)) if np.isfinite(distances).any() else None
 
 
 def _places(body: np.ndarray) -> list[list[np.ndarray]]:

@@ -115,13 +115,11 @@ MEANS: dict[str, tuple[str, Callable[[Sequence[Record]], float | None]]] = {
 """Unit and direction, and the function of all clips' records that gives the value; None where there is none."""
 
 
-def identity_kept(records: Sequence[Record]) -> list[bool]:
-    """For each clip, whether the nearest of all clips' true people is its own."""
+def identity_kept(records: Sequence[Record]) -> list[bool | None]:
+    """For each clip, whether the nearest of all clips' true people is its own; None where nobody was found."""
     people_there = [np.array(r["colours"][1], np.float64) for r in records]
-    return [
-        identity.nearest(np.array(r["colours"][0], np.float64), people_there) == i
-        for i, r in enumerate(records)
-    ]
+    found = [identity.nearest(np.array(r["colours"][0], np.float64), people_there) for r in records]
+    return [None if number is None else number == i for i, number in enumerate(found)]
 
 
 def interval(

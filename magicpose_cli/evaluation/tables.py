@@ -22,7 +22,11 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
     return {
         "values": {key: value for key, value in values.items() if value is not None},
         "intervals": {key: interval(mean, records) for key, (_, mean) in MEANS.items()},
-        "identity": {"kept": sum(kept), "of": len(kept), "by_clip": kept},
+        "identity": {
+            "kept": kept.count(True),
+            "of": len(kept) - kept.count(None),
+            "by_clip": kept,
+        },
         "faces": sum(len(record["openings"]["mouth"]) for record in records),
         "not_computed": [key for key, value in values.items() if value is None],
     }

@@ -253,10 +253,22 @@ def load_clips(
     )  # fmt: skip
 
 
+_ORIENTATION, _SIDEWAYS = 0x0112, 5  # EXIF: from 5 on the picture lies on its side
+
+
 def _spare_rows(path: Path, width_px: int, height_px: int, cell_px: int) -> int:
     """By how many latent cells a picture is taller than the model's height, once it has the model's width."""
-    with Image.open(path) as picture:  # the header alone
-        width, height = picture.size
+    try:
+        with Image.open(path) as picture:  # the header alone
+            width, height = picture.size
+            if picture.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS:
+                width, height = height, width
+    except OSError as error:
+        raise InputError(
+            expected=f"a picture at {path}",
+            found=str(error),
+            remedy="Put it there again, or take its video out.",
+        ) from error
     return max(0, int(height * width_px / width - height_px) // cell_px)
 
 

@@ -80,18 +80,19 @@ def encode_clips(pipeline: MagicPosePipeline, clips: Clips) -> Latents:
         for start, stop in zip(clips.starts, clips.starts[1:], strict=False)
     ]
     state = PartialState(cpu=pick_device("auto").type == "cpu")
-    todo = [video for video, file in enumerate(files) if not file.is_file()]
+    # each process's share is of all videos, not of those that are missing: others write while this one looks
+    own = range(state.process_index, len(files), state.num_processes)
+    todo = [video for video in own if not files[video].is_file()]
     if todo:
         folder.mkdir(parents=True, exist_ok=True)
-        own = todo[state.process_index :: state.num_processes]
-        frames = sum(int(clips.starts[video + 1] - clips.starts[video]) for video in own)
+        frames = sum(int(clips.starts[video + 1] - clips.starts[video]) for video in todo)
         with console.progress("encoding clips", total=frames) as stage:
-            for video in own:
+            for video in todo:
                 latents = _encode(pipeline, clips, video)
                 with write_file(files[video]) as temporary, temporary.open("wb") as file:
                     np.save(file, latents)
                 stage.advance(len(latents))
-        state.wait_for_everyone()
+    state.wait_for_everyone()
     return Latents(clips, files)
 
 

@@ -86,7 +86,7 @@ def fit(
     is_main = accelerator.is_main_process
     with (
         console.progress(description, total=total, unit="samples") as bar,
-        _log(run_dir, append=done > 0, write=is_main) as log,
+        _log(run_dir, done=done, write=is_main) as log,
     ):
         bar.advance(done * settings.batch_size)
         losses: list[float] = []
@@ -120,11 +120,12 @@ def fit(
                 bar.describe(f"{description}, loss {mean:.4f}")
                 losses = []
             if ends or number % settings.save_every == 0:
-                _save_state(accelerator, run_dir, name, number)
                 if is_main:
                     with _averaged(average, trained):
                         stage.finish()
                         _save_model(pipeline, run_dir)
+                # last, since it says how far the run is: killed before, the step is done again
+                _save_state(accelerator, run_dir, name, number)
             if is_main and (ends or number % settings.sample_every == 0):
                 with _averaged(average, trained), _evaluating(stage.module):
                     save_picture(run_dir / "samples" / f"{number:06d}.png", stage.samples())
@@ -213,17 +214,24 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _log(run_dir: Path, *, append: bool, write: bool) -> Iterator[Callable[[int, float, float], None]]:
-    """A function that logs step, loss and learning rate to ``log.csv``, with the seconds since the start."""
+def _log(run_dir: Path, *, done: int, write: bool) -> Iterator[Callable[[int, float, float], None]]:
+    """A function that logs step, loss and learning rate to ``log.csv``, with the seconds since the start.
+
+    A resumed run's log goes on after the step that it goes on from; what a killed run wrote beyond that goes.
+    """
     if not write:
         yield lambda step, loss, rate: None
         return
     run_dir.mkdir(parents=True, exist_ok=True)
-    start_s = time.monotonic()
-    with (run_dir / LOG).open("a" if append else "w", newline="", buffering=1) as file:
+    kept: list[list[str]] = []
+    if done and (run_dir / LOG).is_file():
+        with (run_dir / LOG).open(newline="") as file:
+            kept = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= done]
+    start_s = time.monotonic() - (float(kept[-1][3]) if kept else 0.0)
+    with (run_dir / LOG).open("w", newline="", buffering=1) as file:
         rows = csv.writer(file)
-        if not append:
-            rows.writerow(["step", "loss", "learning_rate", "seconds"])
+        rows.writerow(["step", "loss", "learning_rate", "seconds"])
+        rows.writerows(kept)
         yield lambda step, loss, rate: rows.writerow(
             [step, f"{loss:.6f}", f"{rate:.2e}", f"{time.monotonic() - start_s:.1f}"]
         )

@@ -92,6 +92,8 @@ def test_what_is_missing_is_said(
         ([], "either a video A with --truth B, or --dataset"),
         (["a.mp4"], "the true video"),
         (["--dataset", "synth", "--root", dataset], "a folder for the results"),
+        (["--dataset", "synth", "--grid", "3", "-o", out], "options that go with --dataset, found --grid"),
+        (["a.mp4", "--truth", "b.mp4", "--steps", "3"], "options that go without --dataset, found --steps"),
         (["--dataset", "tiktok", "-o", out], "tiktok in $MAGICPOSE_DATA"),
         (["--dataset", "synth", "--root", tmp_path, "-o", out], "magicpose synth --split test"),
     ]

@@ -51,6 +51,11 @@ def test_each_method_is_scored_against_the_truth(comparison: Path) -> None:
     assert values["l1"][0] < values["l1"][1]
     wrong = CliRunner().invoke(app, ["eval", str(comparison), "--grid", "3", "--names", "near"])
     assert wrong.exit_code == 2 and "names for the 2 methods" in " ".join(wrong.stderr.split())
+    twice = CliRunner().invoke(app, ["eval", str(comparison), "--grid", "3", "--names", "near,near"])
+    assert twice.exit_code == 2 and "near, near" in twice.stderr
+    for extra in (["-o", "x.json"], ["--weights", "."]):
+        lost = CliRunner().invoke(app, ["eval", str(comparison), "--grid", "3", *extra])
+        assert lost.exit_code == 2 and "options that go with --grid" in " ".join(lost.stderr.split())
     both = CliRunner().invoke(app, ["eval", str(comparison), "--grid", "3", "--truth", str(comparison)])
     assert both.exit_code == 2 and "--grid" in both.stderr
 

@@ -45,4 +45,6 @@ def test_what_is_not_seen_is_left_out() -> None:
     assert np.isnan(seen[4]).all() and not np.isnan(seen[:4]).any()
     others = [person((30, 160, 60), (20, 20, 90)), person((200, 30, 30), (220, 220, 220))]
     assert identity.nearest(seen, [identity.colours([f], [p]) for f, p in others]) == 1
-    assert np.isnan(identity.colours([frame], [FramePose.empty()])).all()
+    nothing = identity.colours([frame], [FramePose.empty()])
+    assert np.isnan(nothing).all()
+    assert identity.nearest(nothing, [nothing, seen]) is None

@@ -77,6 +77,14 @@ def test_a_missing_pose_map_is_named(clips, tmp_path):
         load_clips(copy, "train", 32, 32, cell_px=4)
 
 
+def test_a_picture_that_is_none_is_named(clips, tmp_path):
+    copy = tmp_path / "clips"
+    shutil.copytree(clips, copy)
+    (copy / "train_set" / "v1" / "0000.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a picture at .*v1/0000\.png"):
+        load_clips(copy, "train", 32, 32, cell_px=4)
+
+
 def test_a_folder_without_clips_is_refused(tmp_path):
     with pytest.raises(InputError, match="magicpose synth"):
         load_clips(tmp_path, "train", 32, 32, cell_px=4)

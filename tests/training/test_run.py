@@ -88,11 +88,16 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     _run("vae", clips, half, tmp_path / "broken")
     with pytest.raises(InputError, match="--resume"):
         _run("vae", clips, whole, tmp_path / "broken")
+    with (tmp_path / "broken" / "log.csv").open("a") as log:
+        log.write("3,9.9,1e-3,1.0\n")  # as a run leaves it that was killed before it saved again
     resumed = _run("vae", clips, whole, tmp_path / "broken", resume=True)
     with pytest.raises(InputError, match="one of the vae stage"):
         _run("pose", clips, whole, tmp_path / "broken", resume=True)
     for name, tensor in _weights(unbroken, "vae").items():
         torch.testing.assert_close(_weights(resumed, "vae")[name], tensor)
+    rows = list(csv.DictReader((tmp_path / "broken" / "log.csv").open()))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert float(rows[1]["seconds"]) >= float(rows[0]["seconds"])
 
 
 def test_the_loss_falls(clips, tmp_path):
