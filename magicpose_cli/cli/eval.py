@@ -40,9 +40,11 @@ def evaluate(
         typer.Option("--truth", help="The true video or folder, frame by frame.", metavar="B"),
     ] = None,
     protocol: Annotated[
-        ProtocolName,
-        typer.Option("--protocol", help="Metrics as published (disco), as they should be, or all."),
-    ] = ProtocolName.all,
+        ProtocolName | None,
+        typer.Option(
+            "--protocol", help="Metrics as published (disco), as they should be, or all (the default)."
+        ),
+    ] = None,
     grid: Annotated[
         int | None,
         typer.Option(
@@ -77,7 +79,9 @@ def evaluate(
     guidance: Annotated[
         float | None, typer.Option("--guidance", min=0, help="Image-CFG; the model's own by default.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of the noise; 0 by default.", show_default=False)
+    ] = None,
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
     ] = False,
@@ -98,25 +102,14 @@ def evaluate(
             found="neither" if dataset is None else "both",
             remedy="See magicpose eval --help.",
         )
+    given = {
+        "--truth": truth, "--protocol": protocol, "--weights": weights, "--force": force, "-o": output,
+        "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
+        "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
+    }  # fmt: skip
     _refuse_strangers(
-        dataset is not None,
-        "--dataset",
-        {"--root": root, "--model": model, "--clips": clips, "--steps": steps, "--guidance": guidance}
-        | {"--without-motion": without_motion or None},
-        {"--truth": truth, "--grid": grid, "--force": force or None},
+        "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
     )
-    _refuse_strangers(
-        grid is not None,
-        "--grid",
-        {"--names": names},
-        {"--weights": weights, "-o": output, "--force": force or None},
-    )
-    if dataset is not None and weights is not None:
-        raise OptionError(
-            expected="--weights with two videos",
-            found="it with --dataset, which computes no metric that needs them",
-            remedy="Leave --weights out.",
-        )
     if weights is not None and not weights.is_dir():
         raise OptionError(
             expected="a folder of weights", found=f"none at {weights}", remedy="Check --weights."
@@ -130,18 +123,12 @@ def evaluate(
         from ..evaluation.tables import as_table as of_methods
 
         options = BenchmarkOptions(
-            dataset.value, root, clips, model, steps, guidance, seed, without_motion=without_motion
+            dataset.value, root, clips, model, steps, guidance, seed or 0, without_motion=without_motion
         )
         measured = benchmark(options, output)
         console.result(measured if as_json else of_methods(measured), as_json=as_json)
         return
     if generated is not None and grid is not None:
-        if truth is not None:
-            raise OptionError(
-                expected="the truth in the video's first column (--grid) or beside it (--truth)",
-                found="both",
-                remedy="Leave one out.",
-            )
         from ..evaluation.grid import as_table as of_columns
         from ..evaluation.grid import score_grid
 
@@ -150,18 +137,43 @@ def evaluate(
         return
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
-    name: Protocol = protocol.value  # type: ignore[assignment]
+    name: Protocol = (protocol or ProtocolName.all).value  # type: ignore[assignment]
     _two_videos(generated, truth, name, weights, output, force=force, as_json=as_json)
 
 
-def _refuse_strangers(is_on: bool, mode: str, own: dict[str, Any], others: dict[str, Any]) -> None:
-    """Refuse options that would do nothing: a mode's own without it, and those of others with it."""
-    given = [name for name, value in (others if is_on else own).items() if value is not None]
-    if given:
+_TAKEN = {
+    "--truth": {"--protocol", "--weights", "--force", "-o"},
+    "--grid": {"--names"},
+    "--dataset": {
+        "-o",
+        "--root",
+        "--model",
+        "--clips",
+        "--steps",
+        "--guidance",
+        "--seed",
+        "--without-motion",
+    },
+}
+"""What each of the command's three ways takes, by the option that chooses it."""
+
+
+def _refuse_strangers(way: str, given: dict[str, Any]) -> None:
+    """Refuse options that would do nothing in this way."""
+    strangers = [
+        name
+        for name, value in given.items()
+        if value is not None and value is not False and name != way and name not in _TAKEN[way]
+    ]
+    if strangers:
+        theirs = next((other for other in _TAKEN if strangers[0] in _TAKEN[other]), strangers[0])
+        where = "two videos" if theirs == "--truth" else theirs
         raise OptionError(
-            expected=f"options that go {'with' if is_on else 'without'} {mode}",
-            found=", ".join(given),
-            remedy=f"Leave {'it' if len(given) == 1 else 'them'} out{'' if is_on else f', or add {mode}'}.",
+            expected=f"options that go without {theirs}"
+            if way == "--truth"
+            else f"options that go with {way}",
+            found=", ".join(strangers),
+            remedy=f"Leave {'it' if len(strangers) == 1 else 'them'} out, or use {strangers[0]} with {where}.",
         )
 
 

@@ -30,4 +30,5 @@ def ablation(
     from ..training.ablation import as_markdown, run_ablation
 
     table = run_ablation(recipe=recipe, data_dir=data, out=output, seed=seed, clips=clips)
-    console.result(table if as_json else as_markdown(table), as_json=as_json)
+    if table is not None:
+        console.result(table if as_json else as_markdown(table), as_json=as_json)

@@ -16,7 +16,9 @@ from ..errors import VideoError
 from ..media.video import FrameReader
 from ..pose.maps import looks_like_pose_maps
 from . import reconstruction
-from .protocol import METRICS
+from .protocol import FRAME_METRICS
+from .records import MEANS
+from .tables import in_columns
 
 _DARK = 40  # of 255: black after lossy compression
 _LEAST_SHARE = 0.5
@@ -105,8 +107,7 @@ def score_grid(
             found=", ".join(titles),
             remedy="Name each method once, left to right, without truth and pose.",
         )
-    computed = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
-    values: dict[str, dict[str, list[float]]] = {t: {key: [] for key in computed} for t in titles}
+    values: dict[str, dict[str, list[float]]] = {t: {key: [] for key in FRAME_METRICS} for t in titles}
     width_px = min(column.width_px for column in columns)
     with console.progress("compare", FrameReader(path).expected_frames) as stage:
         for number, frame in enumerate(FrameReader(path)):
@@ -114,7 +115,7 @@ def score_grid(
                 truth = _cut(frame, columns[0], width_px)
                 for title, (_, column) in zip(titles, methods, strict=True):
                     result = _cut(frame, column, width_px)
-                    for key, of_frames in computed.items():
+                    for key, of_frames in FRAME_METRICS.items():
                         values[title][key].append(of_frames(result, truth))
             stage.advance()
     return {t: {key: float(np.mean(v)) for key, v in of_method.items()} for t, of_method in values.items()}
@@ -128,10 +129,5 @@ def _cut(frame: np.ndarray, column: Column, width_px: int) -> np.ndarray:
 
 def as_table(values: dict[str, dict[str, float]]) -> str:
     """One line a metric, one column a method."""
-    width = max(12, *(len(title) for title in values))
-    lines = [f"{'':<12}" + "".join(f"  {title:>{width}}" for title in values)]
-    for metric in METRICS:
-        if metric.of_frames is not None:
-            cells = "".join(f"  {of_method[metric.key]:>{width}.6g}" for of_method in values.values())
-            lines.append(f"{metric.key:<12}{cells}  {metric.unit}, {metric.better} is better")
-    return "\n".join(lines)
+    rows = {key: [f"{of_method[key]:.6g}" for of_method in values.values()] for key in FRAME_METRICS}
+    return in_columns(list(values), rows, {key: MEANS[key][0] for key in FRAME_METRICS})

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import MissingDependencyError, ModelError
+from ..errors import ModelError
+from .extra import from_eval_extra
 from .metric_weights import read_weights
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def load_inception(weights: Path, device: torch.device | str = "cpu") -> nn.Modu
         MissingDependencyError: the `eval` extra is not installed.
         ModelError: not that file.
     """
-    package = _package()
+    with from_eval_extra("the pytorch-fid package", "FID"):
+        from pytorch_fid import inception as package
     import torch
 
     tensors = read_weights(weights)
@@ -88,15 +90,3 @@ def _batches(frames: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarr
         batch.append(frame)
     if batch:
         yield np.stack(batch)
-
-
-def _package() -> Any:
-    try:
-        from pytorch_fid import inception
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="the pytorch-fid package, for FID",
-            found=f"an import that fails ({error})",
-            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
-        ) from error
-    return inception

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import MissingDependencyError, ModelError, OptionError
+from ..errors import ModelError, OptionError
+from .extra import from_eval_extra
 from .metric_weights import fill, read_weights
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def load_lpips(weights: Path, device: torch.device | str = "cpu") -> nn.Module:
         MissingDependencyError: the `eval` extra is not installed.
         ModelError: not that file.
     """
-    package = _package()
+    with from_eval_extra("the lpips package", "LPIPS"):
+        import lpips as package
     import torch
 
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
@@ -86,15 +88,3 @@ def _distance(network: nn.Module, generated: np.ndarray, truth: np.ndarray, *, n
     )
     with torch.inference_mode():
         return float(network(ours, theirs, normalize=normalize))
-
-
-def _package() -> Any:
-    try:
-        import lpips as package
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="the lpips package, for LPIPS",
-            found=f"an import that fails ({error})",
-            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
-        ) from error
-    return package

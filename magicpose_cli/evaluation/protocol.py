@@ -51,6 +51,7 @@ class Metric:
 
 
 _LATER = "not in this version"
+_OF_TEST_SETS = f"{_LATER} for two videos: eval --dataset computes it"
 
 METRICS = (
     Metric("l1_disco", "disco", "0..255 / (H W)", "lower", reconstruction.l1_disco),
@@ -69,10 +70,14 @@ METRICS = (
     ),
     Metric("fvd", "corrected", "0 and up", "lower"),
     Metric("face_det", "corrected", "0..1", "higher", missing=_LATER),
-    Metric("pose_accuracy", "corrected", "0..1", "higher", missing=_LATER),
-    Metric("expression", "corrected", "0..1", "higher", missing=_LATER),
-    Metric("flicker", "corrected", "0 and up", "lower", missing=_LATER),
+    Metric("pose_accuracy", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
+    Metric("expression", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
+    Metric("flicker", "corrected", "0 and up", "lower", missing=_OF_TEST_SETS),
 )
+
+
+FRAME_METRICS = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
+"""Those that a pair of frames gives without a network, by key."""
 
 
 @dataclass

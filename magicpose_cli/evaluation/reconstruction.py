@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
 from ..pose.opencv import load_cv2
+from .extra import from_eval_extra
 
 PSNR_OF_EQUAL_FRAMES_DB = 100.0  # DisCo's constant where the error is zero
 SMALLEST_SIDE_PX = 11  # the Gaussian window of `ssim`
@@ -93,14 +93,8 @@ def check_dependencies() -> None:
 
 
 def _structural_similarity() -> Any:
-    try:
+    with from_eval_extra("scikit-image", "SSIM"):
         from skimage.metrics import structural_similarity
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="scikit-image, for SSIM",
-            found="that it is not installed",
-            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
-        ) from error
     return structural_similarity
 
 

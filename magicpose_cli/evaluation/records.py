@@ -2,7 +2,7 @@
 
 A record is plain JSON, so that an evaluation goes on where it was broken off, and its means can be made again:
 
-    frames      {metric of `protocol.METRICS`: a value a frame}
+    frames      {metric of `protocol.FRAME_METRICS`: a value a frame}
     joints      [agreeing, found in the truth] a frame; none where the truth shows nobody
     openings    {mouth, eyes, brows: [result, truth] a frame with a face on both sides that is large enough}
     flicker     [result, truth] a pair of neighbouring frames, in the background
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..pose.sequence import FramePose
 from . import identity, people, temporal
-from .protocol import METRICS
+from .protocol import FRAME_METRICS, METRICS
 
 Record = dict[str, Any]
 
@@ -39,10 +39,9 @@ def make_record(
         result_poses, truth_poses: what one detector found in either.
         person: bool ``(f H W)``, where the truth's person is; None where nobody knows: then no flicker.
     """
-    computed = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
     frames = {
         key: [of_frames(a, b) for a, b in zip(result, truth, strict=True)]
-        for key, of_frames in computed.items()
+        for key, of_frames in FRAME_METRICS.items()
     }
     height_px = people.person_height_px(truth_poses)
     joints: list[tuple[int, int]] = []
@@ -104,7 +103,7 @@ def _flicker_of(side: int) -> Callable[[Sequence[Record]], float | None]:
 
 
 MEANS: dict[str, tuple[str, Callable[[Sequence[Record]], float | None]]] = {
-    **{m.key: (f"{m.unit}, {m.better}", _mean_of(m.key)) for m in METRICS if m.of_frames is not None},
+    **{m.key: (f"{m.unit}, {m.better}", _mean_of(m.key)) for m in METRICS if m.key in FRAME_METRICS},
     "pose_accuracy": ("0..1, higher", _pose_accuracy),
     "expression_mouth": ("-1..1, higher", _expression("mouth")),
     "expression_eyes": ("-1..1, higher", _expression("eyes")),

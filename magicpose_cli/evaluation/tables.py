@@ -85,14 +85,27 @@ def _cell(method: dict[str, Any], key: str) -> str:
 def as_table(report: dict[str, Any]) -> str:
     """The values for a terminal: one line a measure, one column a method."""
     methods = report["methods"]
-    width = max(len(name) for name in methods)
-    rows = [f"{'':<18}" + "".join(f"  {name:>{width}}" for name in methods)]
-    for key in MEANS:
-        cells = [f"{m['values'][key]:.4g}" if key in m["values"] else "-" for m in methods.values()]
-        rows.append(f"{key:<18}" + "".join(f"  {cell:>{width}}" for cell in cells))
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
-    rows.append(f"{'identity':<18}" + "".join(f"  {cell:>{width}}" for cell in kept))
-    return "\n".join(rows)
+    rows = {
+        **{key: [_short(m["values"].get(key)) for m in methods.values()] for key in MEANS},
+        "identity": kept,
+    }
+    return in_columns(list(methods), rows, {key: unit for key, (unit, _) in MEANS.items()})
+
+
+def in_columns(titles: Sequence[str], rows: dict[str, list[str]], units: dict[str, str]) -> str:
+    """Text in columns for a terminal: a row's name, a cell under each title, and the unit where there is one."""
+    first = max(map(len, rows))
+    width = max(map(len, [*titles, *(cell for cells in rows.values() for cell in cells)]))
+    lines = [" " * first + "".join(f"  {title:>{width}}" for title in titles)]
+    for name, cells in rows.items():
+        text = f"{name:<{first}}" + "".join(f"  {cell:>{width}}" for cell in cells)
+        lines.append(f"{text}  {units.get(name, '')}".rstrip())
+    return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def as_pictures(strips: Sequence[np.ndarray]) -> np.ndarray:

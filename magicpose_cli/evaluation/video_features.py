@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import MissingDependencyError
 from .clips import Numbered, clips, for_i3d, for_resnet
+from .extra import from_eval_extra
 from .metric_weights import fill, read_weights
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def load_resnet(weights: Path, device: torch.device | str = "cpu") -> VideoNetwo
         MissingDependencyError: the `eval` extra is not installed.
         ModelError: not that file.
     """
-    resnet50 = _resnet50()
+    with from_eval_extra("the monai package", "FID-VID"):
+        from monai.networks.nets.resnet import resnet50
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -121,15 +122,3 @@ def _features(network: nn.Module, batch: list[np.ndarray]) -> np.ndarray:
     device = next(network.parameters()).device
     with torch.inference_mode():
         return network(torch.from_numpy(np.stack(batch)).to(device)).cpu().numpy()
-
-
-def _resnet50() -> Any:
-    try:
-        from monai.networks.nets.resnet import resnet50
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="the monai package, for FID-VID",
-            found=f"an import that fails ({error})",
-            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
-        ) from error
-    return resnet50

@@ -35,7 +35,7 @@ from ..media.atomic import write_folder, write_json, write_text
 from ..media.pictures import save_picture
 from ..recipe import Recipe, read_recipe
 from .data import Clips, load_clips
-from .run import find_recipe, run_stage
+from .run import find_recipe, part_processes, run_stage
 from .start import starting_model
 
 SHOWN = ("psnr", "ssim", "l1", "pose_accuracy")
@@ -69,7 +69,9 @@ _TAKEN = {"controlnet-alone": "pose_controlnet"}
 """Of this stage's model one network is taken, not all."""
 
 
-def run_ablation(*, recipe: str, data_dir: Path, out: Path, seed: int, clips: int | None) -> dict[str, Any]:
+def run_ablation(
+    *, recipe: str, data_dir: Path, out: Path, seed: int, clips: int | None
+) -> dict[str, Any] | None:
     """Train what is not trained yet, evaluate what is not evaluated yet, and write the table.
 
     Args:
@@ -80,7 +82,7 @@ def run_ablation(*, recipe: str, data_dir: Path, out: Path, seed: int, clips: in
         clips: evaluate the first so many test clips; None for all.
 
     Returns:
-        The table as a document.
+        The table as a document; None in all processes but the first, which train with it and leave the rest to it.
 
     Raises:
         RecipeError: the recipe lacks a stage.
@@ -94,6 +96,10 @@ def run_ablation(*, recipe: str, data_dir: Path, out: Path, seed: int, clips: in
             remedy="Use --recipe ablation.",
         )
     models = _train(settings, data_dir, out, seed)
+    is_first = PartialState(cpu=pick_device("auto").type == "cpu").is_main_process
+    part_processes()
+    if not is_first:
+        return None
     width_px, height_px = settings.sampling.width_px, settings.sampling.height_px
     tested = load_clips(data_dir, "test", width_px, height_px, cell_px=1)
     _write_test_set(tested, out / "test")
@@ -144,12 +150,9 @@ def _put_together(row: Row, models: dict[str, Path], settings: Recipe, folder: P
     if target.is_dir():
         return target
     parts = [models[s] / _TAKEN[s] if s in _TAKEN else models[s] for s in row.stages]
-    state = PartialState(cpu=pick_device("auto").type == "cpu")
-    if state.is_main_process:
-        pipeline = starting_model("pose", settings, parts, 0)
-        with write_folder(target) as written:
-            pipeline.to(torch.float16).save_pretrained(written)
-    state.wait_for_everyone()
+    pipeline = starting_model("pose", settings, parts, 0)
+    with write_folder(target) as written:
+        pipeline.to(torch.float16).save_pretrained(written)
     return target
 
 

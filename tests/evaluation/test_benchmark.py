@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,11 @@ def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: P
 
     code, _, said = run(*command, "--steps", "2")
     assert code == 2 and "another steps" in said
+    changed = tmp_path / "changed"
+    shutil.copytree(dataset, changed)
+    save_picture(changed / "pose_map_disco_test_set" / "b" / "0001.png", np.zeros((512, 512, 3), np.uint8))
+    code, _, said = run(*command[:3], changed, *command[4:])
+    assert code == 2 and "clips_sha256" in said
 
 
 def test_what_is_missing_is_said(
@@ -93,7 +99,13 @@ def test_what_is_missing_is_said(
         (["a.mp4"], "the true video"),
         (["--dataset", "synth", "--root", dataset], "a folder for the results"),
         (["--dataset", "synth", "--grid", "3", "-o", out], "options that go with --dataset, found --grid"),
+        (
+            ["--dataset", "synth", "--weights", ".", "-o", out],
+            "options that go with --dataset, found --weights",
+        ),
         (["a.mp4", "--truth", "b.mp4", "--steps", "3"], "options that go without --dataset, found --steps"),
+        (["a.mp4", "--truth", "b.mp4", "--names", "x"], "options that go without --grid, found --names"),
+        (["a.mp4", "--grid", "3", "--protocol", "all"], "options that go with --grid, found --protocol"),
         (["--dataset", "tiktok", "-o", out], "tiktok in $MAGICPOSE_DATA"),
         (["--dataset", "synth", "--root", tmp_path, "-o", out], "magicpose synth --split test"),
     ]

@@ -46,7 +46,12 @@ def close(found: np.ndarray, expected: np.ndarray) -> bool:
     return bool(np.linalg.norm(found - expected) < 1e-5 * np.linalg.norm(expected))
 
 
-def check_golden(network: VideoNetwork, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("resnet", "FVD-3DRN50"), pytest.param("i3d", "FVD-3DInception", marks=pytest.mark.slow)],
+)
+def test_golden_features_and_distances(request: pytest.FixtureRequest, name: str, mode: str) -> None:
+    network: VideoNetwork = request.getfixturevalue(name)
     found = {side: video_features(network, map(read, videos(side))) for side in ("gen", "gt")}
     for side, features in found.items():
         assert close(features, arrays()[f"{mode}_feat_{side}"])
@@ -54,15 +59,6 @@ def check_golden(network: VideoNetwork, mode: str) -> None:
     assert distance == pytest.approx(expected["frechet_detweights_closed_form"], rel=1e-6)
     # six clips in 2048 dimensions: the published root is off by this much
     assert distance == pytest.approx(expected["frechet_detweights_disco"], rel=1e-5)
-
-
-def test_golden_fid_vid(resnet: VideoNetwork) -> None:
-    check_golden(resnet, "FVD-3DRN50")
-
-
-@pytest.mark.slow
-def test_golden_fvd(i3d: VideoNetwork) -> None:
-    check_golden(i3d, "FVD-3DInception")
 
 
 def test_golden_fvd_of_one_clip(i3d: VideoNetwork) -> None:

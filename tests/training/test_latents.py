@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from magicpose_cli.training import latents as latents_module
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.latents import encode_clips
 
@@ -49,6 +51,20 @@ def test_they_are_made_once_and_again_for_other_frames_or_another_vae(copy: Path
     assert len(files_of(copy)) == 4  # v1's anew
     encode_clips(make_tiny(seed=1), read)
     assert len(list((copy / ".magicpose").iterdir())) == 2
+
+
+def test_processes_share_all_videos_whatever_others_have_written(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = []
+    for rank in range(2):  # the second comes late, when the first has written its share
+        state = SimpleNamespace(
+            process_index=rank, num_processes=2, wait_for_everyone=lambda: waited.append(1)
+        )
+        monkeypatch.setattr(latents_module, "PartialState", lambda cpu, state=state: state)
+        encode_clips(make_tiny(), load_clips(copy, "train", 32, 32, cell_px=4))
+        assert len(files_of(copy)) == (2, 3)[rank]
+    assert len(waited) == 2
 
 
 def test_where_nothing_can_be_written_they_go_to_the_cache_and_that_is_said(

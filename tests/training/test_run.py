@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from magicpose_cli.diffusion.folder import read_facts
 from magicpose_cli.errors import InputError, OptionError, RecipeError
 from magicpose_cli.recipe import STAGES, read_recipe
+from magicpose_cli.training import loop
 from magicpose_cli.training.run import find_recipe, run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
@@ -98,6 +99,27 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     rows = list(csv.DictReader((tmp_path / "broken" / "log.csv").open()))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert float(rows[1]["seconds"]) >= float(rows[0]["seconds"])
+
+
+def test_a_run_killed_while_it_writes_its_model_is_not_done(clips, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path / "tiny.toml")
+    unbroken = _run("vae", clips, recipe, tmp_path / "unbroken")
+    written = []
+    save = loop._save_model
+
+    def killed_the_second_time(pipeline, run_dir):
+        if written:
+            raise KeyboardInterrupt
+        written.append(run_dir)
+        save(pipeline, run_dir)
+
+    monkeypatch.setattr(loop, "_save_model", killed_the_second_time)
+    with pytest.raises(KeyboardInterrupt):
+        _run("vae", clips, recipe, tmp_path / "broken")
+    monkeypatch.undo()
+    resumed = _run("vae", clips, recipe, tmp_path / "broken", resume=True)
+    for name, tensor in _weights(unbroken, "vae").items():
+        torch.testing.assert_close(_weights(resumed, "vae")[name], tensor)
 
 
 def test_the_loss_falls(clips, tmp_path):
