@@ -79,6 +79,8 @@ class Optimisation(_Strict):
     """Forward passes that each process splits its share of a batch into: less memory, the same step."""
     gradient_checkpointing: bool = False
     """Compute hidden states again in the backward pass: less memory, a third more time."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """``muon``: Muon for what is a matrix, AdamW for the rest, at one learning rate."""
     learning_rate: PositiveFloat
     warmup_steps: int = Field(default=0, ge=0)
     schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"
@@ -111,11 +113,19 @@ class VaeStage(Optimisation):
     """Added to a pixel's weight at the face."""
 
 
-class BaseStage(Optimisation):
+class NetworkStage(Optimisation):
+    """What the stages share that train the network in the VAE's latents."""
+
+    pixel_weights: bool = False
+    """A latent channel's error counts as much as the VAE's decoder makes of it in pixels; the paper counts all alike,
+    which SD's four channels nearly are."""
+
+
+class BaseStage(NetworkStage):
     """The UNet on single pictures, with neither reference nor pose: what SD brings and a small model lacks."""
 
 
-class AppearanceStage(Optimisation):
+class AppearanceStage(NetworkStage):
     """The appearance net, without a pose (paper 4.2, Eq. 4)."""
 
     train_unet: bool = False
@@ -141,7 +151,7 @@ class PoseStage(AppearanceStage):
     """Added to a latent's weight at the face; the paper has none."""
 
 
-class MotionStage(Optimisation):
+class MotionStage(NetworkStage):
     """The motion module on clips of consecutive frames (paper appendix C)."""
 
     frames: Positive = 16

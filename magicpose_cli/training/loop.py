@@ -27,6 +27,7 @@ from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import OptionError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
+from .optimizer import make_optimizer
 from .stages import Share, Stage
 
 STATE, MODEL, LOG = "state", "model", "log.csv"
@@ -63,16 +64,18 @@ def fit(
     _check_shares(settings.batch_size, shares)
     if accelerator.num_processes > 1:
         console.say(f"{accelerator.num_processes} processes ({accelerator.distributed_type.value}).")
+    # first, since an optimizer may hold views of the weights
+    stage.module.to(accelerator.device)
+    if accelerator.device.type == "cpu":
+        stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16
     trained = list(stage.trained())
-    optimizer = torch.optim.AdamW(stage.rates(), weight_decay=settings.weight_decay)
+    optimizer = make_optimizer(stage.rates(), settings)
     schedule = get_scheduler(
         settings.schedule,
         optimizer,
         num_warmup_steps=settings.warmup_steps,
         num_training_steps=settings.steps,
     )
-    if accelerator.device.type == "cpu":
-        stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16
     # the schedule is not prepared: accelerate would step it once for each process
     module, optimizer = accelerator.prepare(stage.module, optimizer)
     accelerator.register_for_checkpointing(schedule)

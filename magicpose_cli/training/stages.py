@@ -24,10 +24,18 @@ from torch import Tensor, nn
 
 from ..diffusion.controls import Controls
 from ..diffusion.pipeline import MagicPosePipeline
-from ..recipe import AppearanceStage, BaseStage, MotionStage, Optimisation, PoseStage, VaeStage
+from ..recipe import (
+    AppearanceStage,
+    BaseStage,
+    MotionStage,
+    NetworkStage,
+    Optimisation,
+    PoseStage,
+    VaeStage,
+)
 from .data import Clips, Drawn
 from .latents import encode_clips
-from .losses import NoiseLoss, VaeLoss
+from .losses import NoiseLoss, VaeLoss, pixel_weights
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class TrainVae:
 class _TrainNetwork:
     """What the stages of the network share: latents made once, noise by (seed, step), sample grids."""
 
-    settings: Optimisation
+    settings: NetworkStage
 
     def __init__(
         self,
@@ -161,8 +169,14 @@ class _TrainNetwork:
             pipeline.scheduler,
             pipeline.prompt_embeds,
             *place_weights,
+            channel_weights=self._pixel_weights() if self.settings.pixel_weights else None,
             noisy_reference=pipeline.sampling.reference == "noised",
         )
+
+    def _pixel_weights(self) -> Tensor:
+        vae, shown = self.pipeline.vae, self.clips.spread(16)
+        latents = self.latents(shown, self.clips.middle_rows(shown))
+        return pixel_weights(vae, latents.to(vae.device, vae.dtype))
 
     def trained(self) -> Iterable[nn.Parameter]:
         return [p for p in self.pipeline.network.parameters() if p.requires_grad]

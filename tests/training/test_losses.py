@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from magicpose_cli.recipe import Recipe
-from magicpose_cli.training.losses import NoiseLoss, VaeLoss
+from magicpose_cli.training.losses import NoiseLoss, VaeLoss, pixel_weights
 
 from ..tiny import TINY, make_tiny
 
@@ -54,4 +54,36 @@ def test_noise_reaches_the_decoder_by_the_latents_deviation() -> None:
     loss(0.0, noise), loss(0.5, noise)
     assert float((seen[1] - seen[0]).std() / seen[0].std()) == pytest.approx(
         0.5 * float(noise.std()), rel=1e-4
+    )
+
+
+@torch.no_grad()
+def test_a_channel_weighs_what_the_decoder_makes_of_it() -> None:
+    vae = make_tiny().vae
+    latents = torch.randn(4, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    before = pixel_weights(vae, latents)
+    assert float(before.mean()) == pytest.approx(1.0)
+    into = vae.post_quant_conv if vae.post_quant_conv is not None else vae.decoder.conv_in
+    into.weight[:, 2] = 0
+    after = pixel_weights(vae, latents)
+    assert before[2] > 0.01
+    assert after[2] == 0
+
+
+@torch.no_grad()
+def test_errors_count_by_their_channels_weights() -> None:
+    pipeline = make_tiny()
+    draw = torch.Generator().manual_seed(3)
+    latents, noise = (torch.randn(2, 1, 4, 8, 8, generator=draw) for _ in range(2))
+    batch = (latents, noise, torch.tensor([20, 700]), latents[:, 0], None, 0)
+
+    def loss(weights: torch.Tensor | None) -> torch.Tensor:
+        return NoiseLoss(
+            pipeline.network, pipeline.scheduler, pipeline.prompt_embeds, channel_weights=weights
+        )(*batch)
+
+    each = torch.stack([loss(4.0 * row) for row in torch.eye(4)])
+    torch.testing.assert_close(each.mean(), loss(None))
+    torch.testing.assert_close(
+        loss(torch.tensor([1.0, 2.0, 0.0, 1.0])), (each[0] + 2 * each[1] + each[3]) / 4
     )

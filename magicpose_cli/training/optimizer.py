@@ -1,0 +1,93 @@
+"""The optimizers that a recipe may name: AdamW, or Muon for what is a matrix and AdamW for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Muon, Optimizer
+
+from ..recipe import Optimisation
+
+SMALLEST_SIDE = 64
+"""A weight with fewer rows or columns is AdamW's: Muon would blow its few directions up to equal size."""
+
+
+def make_optimizer(groups: list[dict[str, Any]], settings: Optimisation) -> Optimizer:
+    """The recipe's optimizer.
+
+    Args:
+        groups: ``params`` and ``lr`` of each, the parameters where they will be trained: on their device, in their
+            memory format.
+        settings: the stage's.
+    """
+    if settings.optimizer == "adamw":
+        return AdamW(groups, weight_decay=settings.weight_decay)
+    return MuonForMatrices(groups, settings.weight_decay)
+
+
+class MuonForMatrices(Optimizer):
+    """torch's Muon (Jordan et al., 2024) on matrices and AdamW on the rest, as one optimizer.
+
+    A convolution's weight ``(out in h w)`` counts as the matrix ``(out, in h w)``. torch's Muon takes nothing but
+    matrices, so it is handed views that share the weights' memory. Its updates are scaled to the size of AdamW's
+    (Liu et al., 2025), so that one learning rate serves both.
+
+    Args:
+        groups: ``params`` and ``lr`` of each.
+        weight_decay: of both.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], weight_decay: float) -> None:
+        super().__init__(groups, {})
+        self._views: list[tuple[nn.Parameter, nn.Parameter]] = []
+        matrices, rest = [], []
+        for group in self.param_groups:
+            weights = [p for p in group["params"] if _is_matrix(p)]
+            views = [nn.Parameter(_as_matrix(p.detach(), p)) for p in weights]
+            if any(view.data_ptr() != p.data_ptr() for view, p in zip(views, weights, strict=True)):
+                raise ValueError("weights must lie in memory as they are, or with their channels last")
+            self._views += zip(weights, views, strict=True)
+            matrices.append({"params": views, "lr": group["lr"]})
+            rest.append({"params": [p for p in group["params"] if not _is_matrix(p)], "lr": group["lr"]})
+        self._parts = {
+            "muon": Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+            "adamw": AdamW(rest, weight_decay=weight_decay),
+        }
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update the weights by their gradients."""
+        if closure is not None:
+            raise ValueError("no closures: a step of Muon looks at one gradient")
+        for part in self._parts.values():
+            for group, own in zip(self.param_groups, part.param_groups, strict=True):
+                own["lr"] = group["lr"]
+        for weight, view in self._views:
+            view.grad = None if weight.grad is None else _as_matrix(weight.grad, weight)
+        for part in self._parts.values():
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both optimizers' states, and the groups' learning rates."""
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        return {**super().state_dict(), **parts}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what `state_dict` gave."""
+        super().load_state_dict({name: state_dict[name] for name in ("state", "param_groups")})
+        for name, part in self._parts.items():
+            part.load_state_dict(state_dict[name])
+
+
+def _is_matrix(weight: Tensor) -> bool:
+    return weight.ndim > 1 and min(weight.shape[0], weight[0].numel()) >= SMALLEST_SIDE
+
+
+def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A weight or its gradient as a matrix, in the order in which the weight lies in memory: so none is copied."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.flatten(1)

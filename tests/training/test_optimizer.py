@@ -1,0 +1,79 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from magicpose_cli.recipe import Optimisation
+from magicpose_cli.training.optimizer import make_optimizer
+
+RATE = 1e-2
+
+
+def _net(channels_last: bool) -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1), nn.SiLU(), nn.Conv2d(64, 96, 3, padding=1), nn.Conv2d(96, 3, 1)
+    )
+    return net.to(memory_format=torch.channels_last) if channels_last else net
+
+
+def _settings(**given) -> Optimisation:
+    return Optimisation(steps=1, batch_size=1, learning_rate=RATE, optimizer="muon", **given)
+
+
+def _train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> list[float]:
+    losses = []
+    for step in steps:
+        pictures = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        loss = functional.mse_loss(net(pictures), pictures.flip(1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_muon_moves_a_convolution_along_all_its_directions_alike(channels_last):
+    weight = nn.Parameter(torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(0)))
+    if channels_last:
+        weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    few_rows = nn.Parameter(torch.zeros(3, 64))
+    before = weight.detach().clone()
+    optimizer = make_optimizer([{"params": [weight, few_rows], "lr": RATE}], _settings())
+    weight.grad = torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(1))
+    few_rows.grad = torch.randn(3, 64, generator=torch.Generator().manual_seed(2))
+    optimizer.step()
+    moved = (weight.detach() - before).flatten(1) / (RATE * 0.2 * math.sqrt(64 * 9))
+    sizes = torch.linalg.svdvals(moved)
+    assert sizes.min() > 0.6 and sizes.max() < 1.3
+    assert (moved * weight.grad.flatten(1)).sum() < 0
+    # no matrix: AdamW's first step moves each weight by its rate
+    torch.testing.assert_close(few_rows.abs(), torch.full_like(few_rows, RATE), rtol=1e-2, atol=0)
+
+
+def test_it_learns_and_goes_on_from_its_state():
+    whole, broken = _net(True), _net(True)
+    make = lambda net: make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())  # noqa: E731
+    optimizer = make(whole)
+    losses = _train(whole, optimizer, range(40))
+    assert losses[-1] < losses[0] / 4
+    first = make(broken)
+    _train(broken, first, range(20))
+    second = make(broken)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    _train(broken, second, range(20, 40))
+    torch.testing.assert_close(broken.state_dict(), whole.state_dict())
+
+
+def test_its_learning_rate_follows_a_schedule():
+    net = _net(False)
+    optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.0)
+    before = copy.deepcopy(net.state_dict())
+    _train(net, optimizer, range(2))
+    schedule.step()
+    torch.testing.assert_close(net.state_dict(), before)
