@@ -57,13 +57,16 @@ class WriteBank:
 class ReadBank:
     """Processor of a UNet self-attention: Eq. 3 while it holds tokens ``(b n d)``, plain attention without.
 
-    The UNet's batch is ``(b f)``: each sample's bank serves its f frames, and is projected once for all of them.
+    The UNet's batch is ``(b f)``: each sample's bank serves its f frames, and is projected once for all of them; where
+    nothing trains, once for all calls that read the same bank: a timestep's windows.
     `scale` multiplies the weight of each of the bank's tokens in the softmax; 1 is the paper's.
     """
 
     def __init__(self) -> None:
         self.tokens: Tensor | None = None
         self.scale = 1.0
+        self._projected: tuple[Tensor, Tensor, Tensor] | None = None
+        """Tokens, and the keys and values made of them."""
 
     def __call__(
         self,
@@ -78,13 +81,29 @@ class ReadBank:
         if self.tokens is not None:
             frames = hidden_states.shape[0] // self.tokens.shape[0]
             # Eq. 3: K = [W_k x, W_k y], V = [W_v x, W_v y]
-            reference_key = attn.to_k(self.tokens).repeat_interleave(frames, dim=0)
-            reference_value = attn.to_v(self.tokens).repeat_interleave(frames, dim=0)
-            key, value = torch.cat([key, reference_key], dim=1), torch.cat([value, reference_value], dim=1)
+            reference_key, reference_value = self._project(attn, self.tokens)
+            key = torch.cat([key, _for_frames(reference_key, frames)], dim=1)
+            value = torch.cat([value, _for_frames(reference_value, frames)], dim=1)
             if self.scale != 1:
                 bias = key.new_zeros(1, key.shape[1])
                 bias[:, hidden_states.shape[1] :] = math.log(self.scale)
         return _attend(attn, hidden_states, key, value, bias)
+
+    def _project(self, attn: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        if torch.is_grad_enabled():
+            return attn.to_k(tokens), attn.to_v(tokens)
+        if self._projected is None or self._projected[0] is not tokens:
+            self._projected = tokens, attn.to_k(tokens), attn.to_v(tokens)
+        return self._projected[1:]
+
+    def forget(self) -> None:
+        """Let go of the last bank."""
+        self.tokens, self._projected = None, None
+
+
+def _for_frames(shared: Tensor, frames: int) -> Tensor:
+    """``(b n d)`` to ``(b*f n d)``, each row for its f frames; of one row no copy is made."""
+    return shared.expand(frames, -1, -1) if len(shared) == 1 else shared.repeat_interleave(frames, dim=0)
 
 
 def is_spatial_self_attention(name: str) -> bool:
@@ -117,7 +136,9 @@ class BankLink:
         unet.set_attn_processor({**unet.attn_processors, **self._readers})
 
     def collect(self) -> Bank:
-        """Take what the appearance net's last call wrote."""
+        """Take what the appearance net's last call wrote; what the UNet still holds of the one before goes."""
+        for reader in self._readers.values():
+            reader.forget()
         bank = {name: writer.tokens for name, writer in self._writers.items() if writer.tokens is not None}
         for writer in self._writers.values():
             writer.tokens = None
@@ -131,6 +152,8 @@ class BankLink:
 
     def remove(self) -> None:
         """Give both networks stock attention back."""
+        for reader in self._readers.values():
+            reader.forget()
         for network in self._networks:
             network.set_attn_processor(
                 {

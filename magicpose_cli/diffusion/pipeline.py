@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,13 +19,12 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional
 from transformers import CLIPVisionModelWithProjection
 
 from .. import console
-from ..errors import MagicPoseError
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, read_block
+from .codec import decode, embed_picture, encode, fold_of
 from .controls import Controls
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
@@ -128,56 +126,17 @@ class MagicPosePipeline(DiffusionPipeline):
 
     # between pictures and latents
 
-    @torch.no_grad()
     def encode(self, pictures: np.ndarray) -> Tensor:
         """Encode uint8 ``(f H W 3)`` to scaled latents ``(f c h w)``, the posterior's mode."""
-        pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
-        pixels = pixels.to(self.vae.device, self.vae.dtype) / 127.5 - 1
-        folded = functional.pixel_unshuffle(pixels, fold_of(self.vae))
-        latents = self.vae.encode(folded).latent_dist.mode() * self.vae.config.scaling_factor
-        return latents.to(self.unet.dtype)
+        return encode(self.vae, pictures).to(self.unet.dtype)
 
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
-        """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``, frame by frame.
+        """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``; errors as `codec.decode`."""
+        return decode(self.vae, latents)
 
-        Raises:
-            MagicPoseError: latents that are not numbers, as an overflow in half precision leaves them.
-        """
-        if not bool(torch.isfinite(latents).all()):
-            raise MagicPoseError(
-                expected="latents that are numbers",
-                found="infinities or NaN",
-                remedy="Use --dtype bf16 or fp32.",
-            )
-        frames = []
-        for latent in latents:  # one at a time: a frame's pixels must not depend on its neighbours in a batch
-            scaled = latent[None].to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
-            folded = self.vae.decode(scaled, return_dict=False)[0]
-            pixels = functional.pixel_shuffle(folded, fold_of(self.vae))
-            frames.append(((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte()[0])
-        return torch.stack(frames).permute(0, 2, 3, 1).cpu().numpy()
-
-    @torch.no_grad()
     def embed_picture(self, pictures: np.ndarray) -> Tensor | None:
-        """What takes a prompt's place in a model with an image encoder: CLIP's embedding ``(1 r d)`` of the references.
-
-        Scaled to CLIP's square and normalised as SD Image Variations was trained.
-
-        Args:
-            pictures: uint8 ``(r H W 3)``.
-
-        Returns:
-            None for a model without image encoder.
-        """
-        if self.image_encoder is None:
-            return None
-        side = self.image_encoder.config.image_size
-        pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
-        pixels = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=False)
-        mean, deviation = (torch.tensor(values)[:, None, None] for values in CLIP_NORMALISATION)
-        seen = ((pixels - mean) / deviation).to(self.image_encoder.device, self.image_encoder.dtype)
-        return self.image_encoder(seen).image_embeds[None]
+        """CLIP's embedding ``(1 r d)`` of references, uint8 ``(r H W 3)``; None for a model without image encoder."""
+        return None if self.image_encoder is None else embed_picture(self.image_encoder, pictures)
 
     # the network and the sampler
 
@@ -385,15 +344,3 @@ class MagicPosePipeline(DiffusionPipeline):
             on_step=on_step,
         )
         return (self.decode(latent[None])[0] for latent in latents)
-
-
-CLIP_NORMALISATION = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-"""Mean and standard deviation of red, green and blue in [0, 1] that CLIP was trained with."""
-
-
-def fold_of(vae: AutoencoderKL) -> int:
-    """Side in px of the squares that a VAE takes as channels: 1 for SD's three, 4 for 48 channels.
-
-    Folding spares a small VAE its widest pictures, where a CPU spends most of its time.
-    """
-    return math.isqrt(vae.config.in_channels // 3)

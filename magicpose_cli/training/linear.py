@@ -21,7 +21,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..diffusion.pipeline import fold_of
+from ..diffusion.codec import fold_of
 from ..errors import RecipeError
 
 LOOKED_AT = 256

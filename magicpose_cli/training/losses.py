@@ -7,8 +7,8 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..diffusion.codec import fold_of
 from ..diffusion.network import MagicPoseNetwork
-from ..diffusion.pipeline import fold_of
 from ..recipe import VaeStage
 
 
