@@ -52,7 +52,9 @@ def retarget(
     ] = "auto",
     dtype: Annotated[
         DtypeName,
-        typer.Option(help="Number format; auto: fp16 on a GPU, fp32 on a CPU.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Number format; auto: fp16 on a GPU, bf16 on a CPU that has it.", rich_help_panel=_MODEL
+        ),
     ] = DtypeName.auto,
     size: Annotated[
         str, typer.Option(help="WxH, or auto: what the model was trained at.", rich_help_panel=_PICTURE)
@@ -152,7 +154,7 @@ def retarget(
     Keeps the driving's frame rate, duration and sound, and writes a report beside the result.
     """
     from .. import console
-    from ..jobs.retarget import RetargetOptions
+    from ..jobs.plan import RetargetOptions
     from ..jobs.retarget import retarget as run
 
     report = run(

@@ -66,7 +66,7 @@ def embed_picture(image_encoder: CLIPVisionModelWithProjection, pictures: np.nda
         image_encoder: CLIP's.
         pictures: uint8 ``(r H W 3)``.
     """
-    side = image_encoder.config.image_size
+    side = int(image_encoder.config.image_size)  # type: ignore[arg-type]
     pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
     pixels = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=False)
     mean, deviation = (torch.tensor(values)[:, None, None] for values in CLIP_NORMALISATION)

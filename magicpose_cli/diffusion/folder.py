@@ -13,6 +13,7 @@ from diffusers import MotionAdapter, UNet2DConditionModel
 from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
 
+from ..device import memory_format
 from ..errors import ModelError
 from ..recipe import SamplingBlock, read_block
 from .pipeline import PROMPT_EMBEDS, MagicPosePipeline
@@ -210,6 +211,11 @@ def load_model(
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
         raise _unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
     pipeline.to(device)
+    pipeline.network.to(memory_format=memory_format(device, dtype))
+    if device.type == "cpu":
+        pipeline.vae.to(
+            torch.float32
+        )  # bf16 has half a grey level's steps near white, and a VAE's share is small
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline

@@ -44,7 +44,14 @@ class GuidedNetwork:
         self._scale, self._controls = guidance_scale, controls
         self._bank: tuple[int, Bank] | None = None
 
-    def __call__(self, latents: Tensor, timestep: int, pose_maps: Tensor | None, pose_scale: float) -> Tensor:
+    def __call__(
+        self,
+        latents: Tensor,
+        timestep: int,
+        pose_maps: Tensor | None,
+        pose_scale: float,
+        pose_embeds: Tensor | None = None,
+    ) -> Tensor:
         """Guided prediction ``(f c h w)`` in fp32 of noisy latents ``(f c h w)``, in the model's prediction type.
 
         Args:
@@ -52,6 +59,7 @@ class GuidedNetwork:
             timestep: of all frames.
             pose_maps: float [0, 1] ``(f 3 H W)``, or None for no ControlNet.
             pose_scale: factor on the ControlNet's residuals.
+            pose_embeds: what `MagicPoseNetwork.embed_pose` made of the maps, ``(f d h w)``, in their place.
         """
         clip = latents.to(self._text)[None]
         step = torch.tensor([timestep], device=clip.device)
@@ -63,6 +71,7 @@ class GuidedNetwork:
                 self._text,
                 self._read_reference(timestep) if self._controls.appearance_scale else None,
                 None if pose_maps is None else pose_maps.to(self._text)[None],
+                pose_embeds=None if pose_embeds is None else pose_embeds[None],
                 appearance_scale=self._controls.appearance_scale,
                 pose_scale=pose_scale,
             )[0].float()

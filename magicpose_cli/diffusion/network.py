@@ -13,6 +13,7 @@ the plain UNet: the unconditional branch of guidance.
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 
 import torch
 from diffusers import ControlNetModel, MotionAdapter, UNet2DConditionModel
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from .bank import Bank, BankLink
 from .motion import with_motion
+from .pose_embeddings import in_place_of_maps
 
 
 def position_channels(count: int, height: int, width: int) -> Tensor:
@@ -90,6 +92,20 @@ class MagicPoseNetwork(nn.Module):
         )
         return self.link.collect()
 
+    def embed_pose(self, pose_maps: Tensor) -> Tensor:
+        """What the ControlNet makes of pose maps ``(f 3 H W)`` before it looks at latents: ``(f d h w)``.
+
+        Raises:
+            ValueError: this network has no ControlNet.
+        """
+        embed = self._controlnet().controlnet_cond_embedding
+        return embed(pose_maps.to(embed.conv_in.weight))
+
+    def _controlnet(self) -> ControlNetModel:
+        if self.pose_controlnet is None:
+            raise ValueError("this network has no pose ControlNet: pose_maps must be None")
+        return self.pose_controlnet
+
     def forward(
         self,
         latents: Tensor,
@@ -98,6 +114,7 @@ class MagicPoseNetwork(nn.Module):
         bank: Bank | None = None,
         pose_maps: Tensor | None = None,
         *,
+        pose_embeds: Tensor | None = None,
         appearance_scale: float = 1.0,
         pose_scale: float = 1.0,
     ) -> Tensor:
@@ -109,6 +126,7 @@ class MagicPoseNetwork(nn.Module):
             prompt_embeds: ``(1 n d)``.
             bank: from `read_reference` with the same b, or None for the plain UNet.
             pose_maps: ``(b f 3 H W)`` in [0, 1], or None for no ControlNet.
+            pose_embeds: what `embed_pose` made of them, ``(b f d h w)``, in their place.
             appearance_scale, pose_scale: as in `Controls`.
 
         Returns:
@@ -122,17 +140,22 @@ class MagicPoseNetwork(nn.Module):
         flat_timestep = timestep.repeat_interleave(frames)
         text = prompt_embeds.expand(batch * frames, -1, -1)
         down, mid = None, None
-        if pose_maps is not None and pose_scale != 0:
-            if self.pose_controlnet is None:
-                raise ValueError("this network has no pose ControlNet: pose_maps must be None")
-            down, mid = self.pose_controlnet(
-                flat,
-                flat_timestep,
-                text,
-                controlnet_cond=pose_maps.flatten(0, 1),
-                conditioning_scale=pose_scale,
-                return_dict=False,
-            )
+        if pose_scale != 0 and (pose_maps is not None or pose_embeds is not None):
+            with ExitStack() as stack:
+                if pose_embeds is not None:
+                    maps = stack.enter_context(
+                        in_place_of_maps(self._controlnet(), pose_embeds.flatten(0, 1))
+                    )
+                elif pose_maps is not None:
+                    maps = pose_maps.flatten(0, 1)
+                down, mid = self._controlnet()(
+                    flat,
+                    flat_timestep,
+                    text,
+                    controlnet_cond=maps,
+                    conditioning_scale=pose_scale,
+                    return_dict=False,
+                )
         self.link.hand_over(bank, appearance_scale)
         if self.has_motion:
             clip = flat.unflatten(0, (batch, frames)).transpose(1, 2)  # (b c f h w)

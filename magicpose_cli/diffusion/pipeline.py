@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,15 @@ from .codec import decode, embed_picture, encode, fold_of
 from .controls import Controls
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
-from .pose_maps import DrawnMaps, PoseMaps, gather
+from .pose_embeddings import PoseEmbeddings
+from .pose_maps import DrawnMaps, PoseMaps, Stretch, gather
 from .sampler import denoise, frame_noise
 from .windows import circular_windows, shifted_windows
 
 PROMPT_EMBEDS = "prompt_embeds.safetensors"
 PAPER = Controls()
+STRETCH = 64
+"""Frames denoised before the first of them is decoded, where frames are independent; a bank serves so many."""
 
 
 class MagicPosePipeline(DiffusionPipeline):
@@ -247,30 +251,35 @@ class MagicPosePipeline(DiffusionPipeline):
             on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
-            Clean latents ``(f c h w)``.
+            Clean latents ``(f c h w)``, in fp32 on the CPU.
         """
         frames = latents.shape[0]
         self._say_if_independent(frames)
         network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         steps = self.sampling.num_inference_steps if num_inference_steps is None else num_inference_steps
+        embeddings = None
+        if pose_maps is not None:
+            embeddings = PoseEmbeddings(self.network.embed_pose, partial(gather, pose_maps))
 
         def predict(part: Tensor, timestep: int, numbers: Sequence[int]) -> Tensor:
             timesteps = scheduler.timesteps.tolist()
             pose_scale = controls.pose_scale_at(timesteps.index(timestep), len(timesteps))
-            return network(part, timestep, gather(pose_maps, numbers) if pose_scale else None, pose_scale)
+            embedded = embeddings.of(numbers) if embeddings is not None and pose_scale else None
+            return network(part.to(self.unet.device), timestep, None, pose_scale, embedded)
 
         draw = random.Random(seed)
 
         def windows(step: int) -> list[list[int]]:
             if offsets is not None:
                 return circular_windows(frames, window, overlap, offsets[step])
+            if not self.network.has_motion:
+                return shifted_windows(frames, window, overlap=0)  # no frame sees another: each is made once
             if circular:
                 return circular_windows(frames, window, overlap, draw.randrange(frames))
             return shifted_windows(frames, window, overlap, draw.randrange(max(window - overlap, 1)))
 
-        start = latents.to(self.unet.device, torch.float32)
-        return denoise(start, predict, scheduler, steps, windows, on_step)
+        return denoise(latents, predict, scheduler, steps, windows, on_step)
 
     def _say_if_independent(self, frames: int) -> None:
         if frames > 1 and not self.network.has_motion and not self._said_independent:
@@ -310,7 +319,8 @@ class MagicPosePipeline(DiffusionPipeline):
             noisy_reference: whether the reference is noised as the frames are; None is the model's own.
 
         Returns:
-            uint8 ``(H W 3)``, one a pose: denoised by then, decoded when asked for.
+            uint8 ``(H W 3)``, one a pose, made as they are asked for: with a motion module all are denoised before the
+            first is decoded, without one `STRETCH` at a time.
 
         Raises:
             ValueError: a reference whose sides are no multiples of `size_multiple_px`.
@@ -325,22 +335,31 @@ class MagicPosePipeline(DiffusionPipeline):
             poses = DrawnMaps(poses, width, height)
         reference_latent = self.encode(references)
         channels, rows, columns = reference_latent.shape[1:]
+        shape = (channels, rows, columns)
         is_shared = (noise or self.sampling.noise) == "shared"
-        start = frame_noise(len(poses), (channels, rows, columns), seed, shared=is_shared)
         is_noisy = self.sampling.reference == "noised" if noisy_reference is None else noisy_reference
-        latents = self.denoise(
-            start,
-            reference_latent,
-            poses,
-            self.embed_picture(references),
-            num_inference_steps,
-            guidance_scale,
-            window,
-            overlap,
-            controls=controls,
-            reference_noise=start[:1] if is_noisy else None,
-            circular=circular,
-            seed=seed,
-            on_step=on_step,
-        )
-        return (self.decode(latent[None])[0] for latent in latents)
+        reference_noise = frame_noise(1, shape, seed, shared=True) if is_noisy else None
+        text = self.embed_picture(references)
+
+        def make(first: int, stop: int) -> Iterator[np.ndarray]:
+            latents = self.denoise(
+                frame_noise(stop - first, shape, seed, shared=is_shared, first=first),
+                reference_latent,
+                Stretch(poses, first, stop),
+                text,
+                num_inference_steps,
+                guidance_scale,
+                window,
+                overlap,
+                controls=controls,
+                reference_noise=reference_noise,
+                circular=circular,
+                seed=seed,
+                on_step=on_step,
+            )
+            return (self.decode(latent[None])[0] for latent in latents)
+
+        # frames that see each other are denoised together, others a stretch at a time: so memory does not grow
+        together = len(poses) if self.network.has_motion else STRETCH
+        starts = range(0, len(poses), together)
+        return (frame for first in starts for frame in make(first, min(first + together, len(poses))))

@@ -36,10 +36,21 @@ class DrawnMaps:
         return pose_map(self._poses[index], self._poses.width_px, self._poses.height_px, self._placement)
 
 
-def gather(pose_maps: Tensor | PoseMaps | None, numbers: Sequence[int]) -> Tensor | None:
-    """Some frames' pose maps as the networks take them: float [0, 1] ``(f 3 H W)``; None stays None."""
-    if pose_maps is None:
-        return None
+class Stretch:
+    """Consecutive maps of a longer video as `PoseMaps`."""
+
+    def __init__(self, maps: PoseMaps, first: int, stop: int) -> None:
+        self._maps, self._numbers = maps, range(first, stop)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._maps[self._numbers[index]]
+
+
+def gather(pose_maps: Tensor | PoseMaps, numbers: Sequence[int]) -> Tensor:
+    """Some frames' pose maps as the networks take them: float [0, 1] ``(f 3 H W)``."""
     if isinstance(pose_maps, Tensor):
         return pose_maps[list(numbers)]
     drawn = np.stack([pose_maps[number] for number in numbers])

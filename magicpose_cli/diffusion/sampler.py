@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .. import console
 
 Predict = Callable[[Tensor, int, Sequence[int]], Tensor]
 """(latents of a window ``(f c h w)``, timestep, frame numbers) -> guided prediction ``(f c h w)``."""
@@ -14,8 +19,15 @@ Predict = Callable[[Tensor, int, Sequence[int]], Tensor]
 Windows = Callable[[int], list[list[int]]]
 """Number of the step (0 first) -> windows of frame numbers."""
 
+LARGE_BYTES = 256 * 2**20
+"""Latents beyond this lie in a temporary file: 10,000 frames of 512x512 px are 0.7 GB, and their sums as much again."""
+STEPPED_TOGETHER = 64
+"""Frames that the solver steps at once: it makes several copies of what it is given."""
 
-def frame_noise(frames: int, shape: tuple[int, int, int], seed: int, *, shared: bool) -> Tensor:
+
+def frame_noise(
+    frames: int, shape: tuple[int, int, int], seed: int, *, shared: bool, first: int = 0
+) -> Tensor:
     """Start noise ``(f c h w)``, drawn frame by frame on the CPU.
 
     A frame's noise depends on the seed and its number alone, not on window, batch or device.
@@ -25,12 +37,24 @@ def frame_noise(frames: int, shape: tuple[int, int, int], seed: int, *, shared: 
         shape: ``(c, h, w)``.
         seed: any integer.
         shared: one noise for all frames, as the reference implementation starts; else one for each.
+        first: number of the first frame.
     """
-    drawn = []
-    for frame in range(1 if shared else frames):
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + frame) % 2**63)
-        drawn.append(torch.randn(shape, generator=generator))
-    return torch.stack(drawn).expand(frames, *shape).contiguous() if shared else torch.stack(drawn)
+    drawn = latents_room((1 if shared else frames, *shape))
+    for row in range(len(drawn)):
+        number = 0 if shared else first + row
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+        drawn[row] = torch.randn(shape, generator=generator)
+    return drawn.expand(frames, *shape)
+
+
+def latents_room(shape: tuple[int, ...]) -> Tensor:
+    """Zeros in fp32: in memory, or in a temporary file where they are large, which is said."""
+    size = 4 * int(np.prod(shape))
+    if size <= LARGE_BYTES:
+        return torch.zeros(shape)
+    console.say(f"latents of {shape[0]} frames: {size / 2**30:.1f} GB in a file in {tempfile.gettempdir()}.")
+    with tempfile.TemporaryFile() as file:  # gone when the last view of it is
+        return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=shape))
 
 
 @torch.no_grad()
@@ -53,19 +77,24 @@ def denoise(
         on_step: called after each window with the number of frames that this step had not seen before.
 
     Returns:
-        Clean latents ``(f c h w)``.
+        Clean latents ``(f c h w)``, in fp32 on the CPU.
     """
     scheduler.set_timesteps(num_inference_steps)
-    latents = latents * scheduler.init_noise_sigma
+    parts = [slice(i, i + STEPPED_TOGETHER) for i in range(0, len(latents), STEPPED_TOGETHER)]
+    solvers = [copy.deepcopy(scheduler) for _ in parts]  # one of higher order remembers its frames' past
+    current, total = latents_room(latents.shape), latents_room(latents.shape)
+    for part in parts:
+        current[part] = latents[part] * scheduler.init_noise_sigma
     for step, timestep in enumerate(scheduler.timesteps.tolist()):
-        scaled = scheduler.scale_model_input(latents, timestep)
-        total = torch.zeros_like(latents)
-        count = torch.zeros(latents.shape[0], 1, 1, 1, dtype=latents.dtype, device=latents.device)
+        count = torch.zeros(len(latents), 1, 1, 1)
+        total.zero_()
         for frames in windows(step):
-            prediction = predict(scaled[frames], timestep, frames)
-            total[frames] += prediction.to(total)
+            scaled = scheduler.scale_model_input(current[frames], timestep)
+            total[frames] += predict(scaled, timestep, frames).to(total)
             if on_step is not None:
                 on_step(int((count[frames] == 0).sum()))
             count[frames] += 1
-        latents = scheduler.step(total / count, timestep, latents, return_dict=False)[0]
-    return latents
+        for part, solver in zip(parts, solvers, strict=True):
+            mean = total[part] / count[part]
+            current[part] = solver.step(mean, timestep, current[part], return_dict=False)[0]
+    return current

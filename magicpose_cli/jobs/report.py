@@ -14,7 +14,7 @@ from ..media.sound import AudioSource
 from ..pose.sequence import POINT_COUNTS, FramePose
 
 if TYPE_CHECKING:
-    from .retarget import Plan, RetargetOptions
+    from .plan import Plan, RetargetOptions
 
 _NAMED = ("reference", "driving", "model", "audio")  # inputs that have an entry of their own in a report
 _PACKAGES = ("torch", "diffusers", "mediapipe", "controlnet-aux", "av", "numpy")

@@ -8,93 +8,28 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import console
-from ..errors import ModelError, OptionError
 from ..media.atomic import write_file, write_json
+from ..media.background import in_background
 from ..media.compare import side_by_side
-from ..media.pictures import Placement, load_picture
-from ..media.sound import AudioSource
-from ..media.video import check_output, open_writer
+from ..media.video import open_writer
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
-from ..weights import find_model
-from .driving import CompressedMaps, Cut, Driving
-from .fit import choose_size, edge_colour, place, say_what_is_cut
-from .outputs import Outputs
-from .report import describe, hash_inputs
+from .driving import CompressedMaps
+from .fit import edge_colour, say_what_is_cut
+from .plan import Plan, RetargetOptions, check_length, make_plan
+from .report import describe
 
 if TYPE_CHECKING:
-    import torch
-
-    from ..diffusion.controls import Controls
-    from ..diffusion.folder import ModelFacts, Swaps
     from ..diffusion.pipeline import MagicPosePipeline
-
-
-@dataclass(frozen=True)
-class RetargetOptions:
-    """What can be chosen for a run; None is the model's own default.
-
-    Attributes:
-        model: name or folder of the model; None for the best at hand.
-        steps: denoising steps.
-        guidance: strength of Image-CFG; 1 switches it off.
-        seed: of the noise.
-        size: ``WxH`` or ``auto``.
-        fit: ``crop`` or ``pad``.
-        device, dtype: where and in which format to compute.
-        start_s, duration_s: part of the driving to use.
-        window, overlap: frames denoised together, and shared by neighbours.
-        windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
-        also: more pictures of the reference's person.
-        appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
-        noise: ``shared`` or ``independent``; None is the model's own.
-        noisy_reference: whether the reference is noised as the frames are; None is the model's own.
-        base_unet, motion_module: folders of networks in place of the model's.
-        driving_kind: ``auto``, ``video``, ``pose-maps`` or ``openpose-json``.
-        detector: ``auto``, ``mediapipe`` or ``openpose``.
-        audio_from: file whose sound to use; None for the driving's own.
-        keep_audio: False for a silent result.
-        compare: also write reference, pose and result side by side.
-        force: replace outputs that exist.
-    """
-
-    model: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 0
-    size: str = "auto"
-    fit: str = "crop"
-    device: str = "auto"
-    dtype: str = "auto"
-    start_s: float = 0.0
-    duration_s: float | None = None
-    window: int = 16
-    overlap: int = 4
-    windows: str = "shifted"
-    also: tuple[Path, ...] = ()
-    appearance_scale: float = 1.0
-    pose_scale: float = 1.0
-    pose_start: float = 0.0
-    pose_end: float = 1.0
-    noise: str | None = None
-    noisy_reference: bool | None = None
-    base_unet: Path | None = None
-    motion_module: Path | None = None
-    driving_kind: str = "auto"
-    detector: str = "auto"
-    audio_from: Path | None = None
-    keep_audio: bool = True
-    compare: bool = False
-    force: bool = False
+    from ..media.writer import FrameWriter
 
 
 class _Clock:
@@ -109,42 +44,14 @@ class _Clock:
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start_s, 3)
 
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is settled before anything heavy starts.
-
-    Attributes:
-        reference_path, reference: the picture, uint8 ``(H W 3)``.
-        also: more pictures of the same person, at the model's size, uint8 ``(H W 3)`` each.
-        driving: looked at, not yet read.
-        reference_place, driving_place: how each comes to the model's size.
-        model_dir, swaps, facts: the model and what is taken in place of its networks, not yet loaded.
-        device, dtype: where and in which format to compute.
-        steps, guidance: the user's, or the model's own.
-        controls: strength and time of appearance and pose.
-        audio: the sound, or None.
-        outputs: where to write.
-        hashes: SHA-256 of reference, driving, model and sound.
-    """
-
-    reference_path: Path
-    reference: np.ndarray
-    also: tuple[np.ndarray, ...]
-    driving: Driving
-    reference_place: Placement
-    driving_place: Placement
-    model_dir: Path
-    swaps: Swaps
-    facts: ModelFacts
-    device: torch.device
-    dtype: torch.dtype
-    steps: int
-    guidance: float
-    controls: Controls
-    audio: AudioSource | None
-    outputs: Outputs
-    hashes: dict[str, str]
+    def each(self, name: str, items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The items, with the time that each is waited for."""
+        while True:
+            with self.stage(name):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
 
 
 def retarget(
@@ -177,11 +84,10 @@ def retarget(
         plan.driving.find_poses(detector)
     cut = _say_crops(reference_pose, plan)
     maps = plan.driving.maps(plan.driving_place)
-    _check_length(len(maps), plan.facts, options)
+    check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps)
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
-    frames = _sample(pipeline, np.stack([placed, *plan.also]), maps, plan, options, clock)
 
     with ExitStack() as stack:
         # entered last, published first: no report and no comparison without the result they belong to
@@ -193,18 +99,18 @@ def retarget(
             opened = open_writer(plan.outputs.compare, plan.driving.fps, options.force, plan.audio)
             shown = stack.enter_context(opened)
         writer = stack.enter_context(open_writer(out, plan.driving.fps, options.force, plan.audio))
-        with clock.stage("decode and write"), console.progress("Writing frames", total=len(maps)) as bar:
-            for number, made in enumerate(frames):
+        # last in, first out: all is written before the files are closed
+        later = stack.enter_context(in_background())
+        total = plan.steps * len(maps)
+        with console.progress("Making frames", total=total, unit="frame-steps") as bar:
+            references = np.stack([placed, *plan.also])
+            frames = _make(pipeline, references, maps, plan, options, bar.advance)
+            for number, made in enumerate(clock.each("make", frames)):
                 frame = plan.reference_place.unpad(made)
-                writer.write(frame)
-                if shown is not None:
-                    panels = (
-                        plan.reference_place.unpad(placed),
-                        plan.driving_place.unpad(maps[number]),
-                        frame,
-                    )
-                    shown.write(side_by_side(panels))
-                bar.advance()
+                with clock.stage("wait for the encoder"):
+                    later(writer.write, frame)
+                    if shown is not None:
+                        later(_write_comparison, shown, plan, placed, maps[number], frame)
         report = describe(plan, options, len(maps), reference_pose, detector.name, cut, clock.seconds)
         if report_file is not None:
             report_file.write_text(json.dumps(report, indent=2, default=str) + "\n")
@@ -213,139 +119,11 @@ def retarget(
     return report
 
 
-def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options: RetargetOptions) -> Plan:
-    """Look at all that was given and settle what can be settled, without loading a network.
-
-    Raises:
-        InputError: anything wrong with what was given.
-    """
-    from ..device import pick_device, pick_dtype
-    from ..diffusion.controls import Controls
-    from ..diffusion.folder import Swaps, read_facts
-
-    _check_numbers(options)
-    controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
-    swaps = Swaps(options.base_unet, options.motion_module)
-    others = (options.audio_from, *options.also, options.base_unet, options.motion_module)
-    inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
-    outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
-    reference = load_picture(reference_path)
-    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
-    audio = _choose_audio(driving, outputs.frames, options)
-    model_dir = find_model(options.model)
-    facts = read_facts(model_dir, swaps)
-    _check_model(model_dir, facts)
-    _say_what_it_knows(model_dir.name, options.model, facts)
-    reference_px = (reference.shape[1], reference.shape[0])
-    size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
-    device = pick_device(options.device)
-    steps = options.steps or facts.sampling.num_inference_steps
-    _check_pose_acts(controls, steps)
-    return Plan(
-        reference_path=reference_path,
-        reference=reference,
-        also=tuple(_placed(path, size_px, options.fit) for path in options.also),
-        driving=driving,
-        reference_place=place(reference_px, size_px, options.fit),
-        driving_place=place(driving.size_px, size_px, options.fit),
-        model_dir=model_dir,
-        swaps=swaps,
-        facts=facts,
-        device=device,
-        dtype=pick_dtype(options.dtype, device),
-        steps=steps,
-        guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
-        controls=controls,
-        audio=audio,
-        outputs=outputs,
-        # now, since a run may take hours and its inputs change meanwhile
-        hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
-    )
-
-
-def _check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
-    if options.windows == "reference" and frames < max(options.overlap, 1):
-        raise OptionError(
-            expected=f"at least {options.overlap} frames for --windows reference",
-            found=str(frames),
-            remedy="Use --windows shifted.",
-        )
-    together = options.window if options.windows == "reference" else min(options.window, frames)
-    if facts.motion_frames is not None and together > facts.motion_frames:
-        raise OptionError(
-            expected=f"a --window of at most {facts.motion_frames}, for this motion module",
-            found=str(options.window),
-            remedy=f"Use --window {facts.motion_frames}.",
-        )
-
-
-def _check_pose_acts(controls: Controls, steps: int) -> None:
-    if controls.pose_scale and not any(controls.pose_scale_at(step, steps) for step in range(steps)):
-        raise OptionError(
-            expected=f"a part of the denoising that holds one of its {steps} steps",
-            found=f"--pose-start {controls.pose_start} --pose-end {controls.pose_end}, which holds none",
-            remedy="Let the pose act longer, or use --pose-scale 0.",
-        )
-
-
-def _placed(path: Path, size_px: tuple[int, int], fit: str) -> np.ndarray:
-    picture = load_picture(path)
-    return place((picture.shape[1], picture.shape[0]), size_px, fit).apply(picture, edge_colour(picture))
-
-
-def _check_model(folder: Path, facts: ModelFacts) -> None:
-    """Refuse models that hold not all that the job needs."""
-    if not facts.has_pose:
-        raise ModelError(
-            expected=f"a model with a pose ControlNet in {folder}",
-            found="one of the paper's first stage, which follows no pose",
-            remedy="Convert a checkpoint of the second stage.",
-        )
-    if not facts.has_condition:
-        raise ModelError(
-            expected=f"the embedding of the empty prompt in {folder}",
-            found="none",
-            remedy="Convert the checkpoint again with --prompt-embeds.",
-        )
-
-
-def _check_numbers(options: RetargetOptions) -> None:
-    if not 0 <= options.overlap < options.window:
-        raise OptionError(
-            expected="an overlap smaller than the window",
-            found=f"--window {options.window} --overlap {options.overlap}",
-            remedy="Use --window 16 --overlap 4.",
-        )
-
-
-def _say_what_it_knows(name: str, asked_for: str | None, facts: ModelFacts) -> None:
-    if facts.sampling.knows is not None:
-        why = "" if asked_for else "No full model is installed. "
-        console.say(
-            f"{why}Model: {name}, which knows {facts.sampling.knows} only; a real person will not look real with it."
-        )
-
-
-def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> AudioSource | None:
-    """Which sound the result gets; said where a sound that was there gets lost."""
-    if not options.keep_audio:
-        if options.audio_from is not None:
-            raise OptionError(
-                expected="either a sound or none", found="--audio and --no-audio", remedy="Leave one out."
-            )
-        return None
-    if options.audio_from is not None:
-        audio = AudioSource(options.audio_from)
-        check_output(out, True, audio)
-        return audio
-    if driving.kind in ("npz", "openpose-json") and out.suffix.lower() == ".mp4":
-        console.say(f"{driving.path.name} holds no sound; --audio names a file to take it from.")
-    if not driving.has_audio:
-        return None
-    if out.suffix.lower() != ".mp4":
-        console.say("The driving has sound; only an .mp4 can carry it.")
-        return None
-    return AudioSource(driving.path, options.start_s, options.duration_s)
+def _write_comparison(
+    writer: FrameWriter, plan: Plan, reference: np.ndarray, pose_map: np.ndarray, frame: np.ndarray
+) -> None:
+    panels = plan.reference_place.unpad(reference), plan.driving_place.unpad(pose_map), frame
+    writer.write(side_by_side(panels))
 
 
 def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
@@ -356,28 +134,26 @@ def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
     return say_what_is_cut(list(plan.driving.sequence), plan.driving_place, "driving")
 
 
-def _sample(
+def _make(
     pipeline: MagicPosePipeline,
     reference: np.ndarray,
     maps: CompressedMaps,
     plan: Plan,
     options: RetargetOptions,
-    clock: _Clock,
+    on_step: Callable[[int], None],
 ) -> Iterator[np.ndarray]:
-    """Denoise, with a bar counted in frames times steps; the frames are decoded as they are taken."""
-    total = plan.steps * len(maps)
-    with clock.stage("sample"), console.progress("Denoising", total=total, unit="frame-steps") as bar:
-        return pipeline(
-            reference,
-            maps,
-            num_inference_steps=plan.steps,
-            guidance_scale=plan.guidance,
-            seed=options.seed,
-            window=options.window,
-            overlap=options.overlap,
-            circular=options.windows == "reference",
-            noise=options.noise,
-            noisy_reference=options.noisy_reference,
-            controls=plan.controls,
-            on_step=bar.advance,
-        )
+    """Frames, made as they are taken."""
+    return pipeline(
+        reference,
+        maps,
+        num_inference_steps=plan.steps,
+        guidance_scale=plan.guidance,
+        seed=options.seed,
+        window=options.window,
+        overlap=options.overlap,
+        circular=options.windows == "reference",
+        noise=options.noise,
+        noisy_reference=options.noisy_reference,
+        controls=plan.controls,
+        on_step=on_step,
+    )

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from magicpose_cli import MagicPosePipeline, PoseSequence
+from magicpose_cli.diffusion import pipeline as pipeline_module
+from magicpose_cli.diffusion import pose_embeddings
 from magicpose_cli.diffusion.folder import check_folder, load_model
 from magicpose_cli.errors import ModelError, RecipeError
 from magicpose_cli.pose.sequence import FramePose
@@ -137,6 +139,39 @@ def test_windows_of_one_video_share_the_bank(tiny):
     reference, maps = _inputs(40)
     list(tiny(reference, maps, num_inference_steps=3))
     assert len(reads) == 3
+
+
+def test_a_long_video_is_made_a_stretch_at_a_time_and_comes_out_the_same(tiny, monkeypatch):
+    reference, maps = _inputs(20)
+    whole = np.stack(list(tiny(reference, maps, noise="independent", window=5)))
+    monkeypatch.setattr(pipeline_module, "STRETCH", 6)
+    seen = []
+    frames = tiny(reference, maps, noise="independent", on_step=seen.append)
+    first = next(frames)
+    assert sum(seen) == 6 * 3  # a stretch's frames times steps: the next is not touched yet
+    parts = np.stack([first, *frames])
+    assert np.abs(parts.astype(int) - whole).max() <= 1
+    assert sum(seen) == 20 * 3
+
+
+def test_each_pose_map_is_read_and_embedded_once(tiny, tiny_motion):
+    reference, maps = _inputs(20)
+    for model in (tiny, tiny_motion):
+        sizes = []
+        hook = model.pose_controlnet.controlnet_cond_embedding.conv_in.register_forward_hook(
+            lambda _, args, out, sizes=sizes: sizes.append(len(args[0]) if args[0].shape[-1] > 1 else 0)
+        )
+        list(model(reference, maps))
+        hook.remove()
+        assert sum(sizes) == 20
+
+
+def test_embeddings_that_are_not_kept_change_nothing(tiny_motion, monkeypatch):
+    reference, maps = _inputs(20)
+    kept = np.stack(list(tiny_motion(reference, maps)))
+    monkeypatch.setattr(pose_embeddings, "KEPT_BYTES", 10_000)
+    few = np.stack(list(tiny_motion(reference, maps)))
+    assert np.abs(few.astype(int) - kept).max() <= 1
 
 
 def test_offsets_choose_the_reference_implementations_windows(tiny_motion):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
+from magicpose_cli.diffusion import sampler
 from magicpose_cli.diffusion.sampler import denoise, frame_noise
 from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
 
@@ -53,6 +54,25 @@ def test_where_frames_do_not_interact_windows_do_not_matter():
     whole = denoise(noise, predict, scheduler, 5, lambda step: [list(range(30))])
     parts = denoise(noise, predict, scheduler, 5, lambda step: shifted_windows(30, 16, 4, step))
     torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_latents_too_large_for_memory_lie_in_a_file_and_are_the_same(monkeypatch, capsys):
+    def make():
+        noise = frame_noise(30, (4, 4, 4), 0, shared=False)
+        return denoise(
+            noise,
+            lambda x, timestep, numbers: x.tanh() * timestep / 1000,
+            DPMSolverMultistepScheduler.from_config(DDIMScheduler(**REFERENCE_SCHEDULE).config),
+            5,
+            lambda step: shifted_windows(30, 16, 4, step),
+        )
+
+    whole = make()
+    monkeypatch.setattr(sampler, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(sampler, "STEPPED_TOGETHER", 7)  # a solver that remembers, in parts
+    spilled = make()
+    assert "latents of 30 frames" in capsys.readouterr().err
+    torch.testing.assert_close(spilled, whole)
 
 
 def test_progress_counts_each_frame_once_a_step():

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
 from magicpose_cli.errors import OptionError, OutputExistsError, PoseError
-from magicpose_cli.jobs.retarget import RetargetOptions, retarget
+from magicpose_cli.jobs.plan import RetargetOptions
+from magicpose_cli.jobs.retarget import retarget
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer, probe
 from magicpose_cli.pose.draw import draw_pose
@@ -72,7 +73,7 @@ def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path
     assert report["options"]["steps"] == 3  # the model's own
     assert report["detection"]["driving"]["body"] == FRAMES
     assert len(report["reference"]["sha256"]) == 64
-    assert {"detect", "load", "sample", "decode and write"} <= set(report["seconds"])
+    assert {"detect", "load", "make", "wait for the encoder"} <= set(report["seconds"])
     assert probe(tmp_path / "out.compare.mp4").num_frames == FRAMES
     assert probe(tmp_path / "out.compare.mp4").width_px > 3 * 30
     said = capsys.readouterr().err

@@ -1,0 +1,256 @@
+"""What a run of the main job is: what was asked for, and what is settled before a network is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import console
+from ..errors import ModelError, OptionError
+from ..media.pictures import Placement, load_picture
+from ..media.sound import AudioSource
+from ..media.video import check_output
+from ..weights import find_model
+from .driving import Cut, Driving
+from .fit import choose_size, edge_colour, place
+from .outputs import Outputs
+from .report import hash_inputs
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..diffusion.controls import Controls
+    from ..diffusion.folder import ModelFacts, Swaps
+
+
+@dataclass(frozen=True)
+class RetargetOptions:
+    """What can be chosen for a run; None is the model's own default.
+
+    Attributes:
+        model: name or folder of the model; None for the best at hand.
+        steps: denoising steps.
+        guidance: strength of Image-CFG; 1 switches it off.
+        seed: of the noise.
+        size: ``WxH`` or ``auto``.
+        fit: ``crop`` or ``pad``.
+        device, dtype: where and in which format to compute.
+        start_s, duration_s: part of the driving to use.
+        window, overlap: frames denoised together, and shared by neighbours.
+        windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
+        also: more pictures of the reference's person.
+        appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
+        noise: ``shared`` or ``independent``; None is the model's own.
+        noisy_reference: whether the reference is noised as the frames are; None is the model's own.
+        base_unet, motion_module: folders of networks in place of the model's.
+        driving_kind: ``auto``, ``video``, ``pose-maps`` or ``openpose-json``.
+        detector: ``auto``, ``mediapipe`` or ``openpose``.
+        audio_from: file whose sound to use; None for the driving's own.
+        keep_audio: False for a silent result.
+        compare: also write reference, pose and result side by side.
+        force: replace outputs that exist.
+    """
+
+    model: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int = 0
+    size: str = "auto"
+    fit: str = "crop"
+    device: str = "auto"
+    dtype: str = "auto"
+    start_s: float = 0.0
+    duration_s: float | None = None
+    window: int = 16
+    overlap: int = 4
+    windows: str = "shifted"
+    also: tuple[Path, ...] = ()
+    appearance_scale: float = 1.0
+    pose_scale: float = 1.0
+    pose_start: float = 0.0
+    pose_end: float = 1.0
+    noise: str | None = None
+    noisy_reference: bool | None = None
+    base_unet: Path | None = None
+    motion_module: Path | None = None
+    driving_kind: str = "auto"
+    detector: str = "auto"
+    audio_from: Path | None = None
+    keep_audio: bool = True
+    compare: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is settled before anything heavy starts.
+
+    Attributes:
+        reference_path, reference: the picture, uint8 ``(H W 3)``.
+        also: more pictures of the same person, at the model's size, uint8 ``(H W 3)`` each.
+        driving: looked at, not yet read.
+        reference_place, driving_place: how each comes to the model's size.
+        model_dir, swaps, facts: the model and what is taken in place of its networks, not yet loaded.
+        device, dtype: where and in which format to compute.
+        steps, guidance: the user's, or the model's own.
+        controls: strength and time of appearance and pose.
+        audio: the sound, or None.
+        outputs: where to write.
+        hashes: SHA-256 of reference, driving, model and sound.
+    """
+
+    reference_path: Path
+    reference: np.ndarray
+    also: tuple[np.ndarray, ...]
+    driving: Driving
+    reference_place: Placement
+    driving_place: Placement
+    model_dir: Path
+    swaps: Swaps
+    facts: ModelFacts
+    device: torch.device
+    dtype: torch.dtype
+    steps: int
+    guidance: float
+    controls: Controls
+    audio: AudioSource | None
+    outputs: Outputs
+    hashes: dict[str, str]
+
+
+def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options: RetargetOptions) -> Plan:
+    """Look at all that was given and settle what can be settled, without loading a network.
+
+    Raises:
+        InputError: anything wrong with what was given.
+    """
+    from ..device import pick_device, pick_dtype
+    from ..diffusion.controls import Controls
+    from ..diffusion.folder import Swaps, read_facts
+
+    _check_numbers(options)
+    controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
+    swaps = Swaps(options.base_unet, options.motion_module)
+    others = (options.audio_from, *options.also, options.base_unet, options.motion_module)
+    inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
+    outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
+    reference = load_picture(reference_path)
+    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
+    audio = _choose_audio(driving, outputs.frames, options)
+    model_dir = find_model(options.model)
+    facts = read_facts(model_dir, swaps)
+    _check_model(model_dir, facts)
+    _say_what_it_knows(model_dir.name, options.model, facts)
+    reference_px = (reference.shape[1], reference.shape[0])
+    size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
+    device = pick_device(options.device)
+    steps = options.steps or facts.sampling.num_inference_steps
+    _check_pose_acts(controls, steps)
+    return Plan(
+        reference_path=reference_path,
+        reference=reference,
+        also=tuple(_placed(path, size_px, options.fit) for path in options.also),
+        driving=driving,
+        reference_place=place(reference_px, size_px, options.fit),
+        driving_place=place(driving.size_px, size_px, options.fit),
+        model_dir=model_dir,
+        swaps=swaps,
+        facts=facts,
+        device=device,
+        dtype=pick_dtype(options.dtype, device),
+        steps=steps,
+        guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        controls=controls,
+        audio=audio,
+        outputs=outputs,
+        # now, since a run may take hours and its inputs change meanwhile
+        hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
+    )
+
+
+def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
+    if options.windows == "reference" and frames < max(options.overlap, 1):
+        raise OptionError(
+            expected=f"at least {options.overlap} frames for --windows reference",
+            found=str(frames),
+            remedy="Use --windows shifted.",
+        )
+    together = options.window if options.windows == "reference" else min(options.window, frames)
+    if facts.motion_frames is not None and together > facts.motion_frames:
+        raise OptionError(
+            expected=f"a --window of at most {facts.motion_frames}, for this motion module",
+            found=str(options.window),
+            remedy=f"Use --window {facts.motion_frames}.",
+        )
+
+
+def _check_pose_acts(controls: Controls, steps: int) -> None:
+    if controls.pose_scale and not any(controls.pose_scale_at(step, steps) for step in range(steps)):
+        raise OptionError(
+            expected=f"a part of the denoising that holds one of its {steps} steps",
+            found=f"--pose-start {controls.pose_start} --pose-end {controls.pose_end}, which holds none",
+            remedy="Let the pose act longer, or use --pose-scale 0.",
+        )
+
+
+def _placed(path: Path, size_px: tuple[int, int], fit: str) -> np.ndarray:
+    picture = load_picture(path)
+    return place((picture.shape[1], picture.shape[0]), size_px, fit).apply(picture, edge_colour(picture))
+
+
+def _check_model(folder: Path, facts: ModelFacts) -> None:
+    """Refuse models that hold not all that the job needs."""
+    if not facts.has_pose:
+        raise ModelError(
+            expected=f"a model with a pose ControlNet in {folder}",
+            found="one of the paper's first stage, which follows no pose",
+            remedy="Convert a checkpoint of the second stage.",
+        )
+    if not facts.has_condition:
+        raise ModelError(
+            expected=f"the embedding of the empty prompt in {folder}",
+            found="none",
+            remedy="Convert the checkpoint again with --prompt-embeds.",
+        )
+
+
+def _check_numbers(options: RetargetOptions) -> None:
+    if not 0 <= options.overlap < options.window:
+        raise OptionError(
+            expected="an overlap smaller than the window",
+            found=f"--window {options.window} --overlap {options.overlap}",
+            remedy="Use --window 16 --overlap 4.",
+        )
+
+
+def _say_what_it_knows(name: str, asked_for: str | None, facts: ModelFacts) -> None:
+    if facts.sampling.knows is not None:
+        why = "" if asked_for else "No full model is installed. "
+        console.say(
+            f"{why}Model: {name}, which knows {facts.sampling.knows} only; a real person will not look real with it."
+        )
+
+
+def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> AudioSource | None:
+    """Which sound the result gets; said where a sound that was there gets lost."""
+    if not options.keep_audio:
+        if options.audio_from is not None:
+            raise OptionError(
+                expected="either a sound or none", found="--audio and --no-audio", remedy="Leave one out."
+            )
+        return None
+    if options.audio_from is not None:
+        audio = AudioSource(options.audio_from)
+        check_output(out, True, audio)
+        return audio
+    if driving.kind in ("npz", "openpose-json") and out.suffix.lower() == ".mp4":
+        console.say(f"{driving.path.name} holds no sound; --audio names a file to take it from.")
+    if not driving.has_audio:
+        return None
+    if out.suffix.lower() != ".mp4":
+        console.say("The driving has sound; only an .mp4 can carry it.")
+        return None
+    return AudioSource(driving.path, options.start_s, options.duration_s)

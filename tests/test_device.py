@@ -1,0 +1,30 @@
+import pytest
+import torch
+
+from magicpose_cli import device
+from magicpose_cli.errors import OptionError
+
+
+@pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_gets_bf16_where_it_computes_in_it(monkeypatch, computes, expected):
+    monkeypatch.setattr(device, "computes_bf16", lambda: computes)
+    assert device.pick_dtype("auto", torch.device("cpu")) is expected
+    assert device.pick_dtype("fp32", torch.device("cpu")) is torch.float32
+
+
+def test_a_gpu_gets_half_precision_and_weights_as_they_are():
+    gpu = torch.device("cuda")
+    assert device.pick_dtype("auto", gpu) is torch.float16
+    assert device.memory_format(gpu, torch.bfloat16) is torch.contiguous_format
+
+
+def test_weights_lie_channels_last_for_bf16_on_a_cpu_alone():
+    cpu = torch.device("cpu")
+    assert device.memory_format(cpu, torch.bfloat16) is torch.channels_last
+    assert device.memory_format(cpu, torch.float32) is torch.contiguous_format
+
+
+@pytest.mark.parametrize("name", ["fp8", "fp16"])
+def test_formats_that_a_cpu_cannot_are_refused(name):
+    with pytest.raises(OptionError, match="number format"):
+        device.pick_dtype(name, torch.device("cpu"))
