@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import RecipeError
+from .errors import OptionError, RecipeError
 
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -18,6 +18,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Solver = Literal["ddim", "dpm++", "unipc"]
+"""diffusers' DDIM (the paper's), DPM-Solver++ of second order, or UniPC; each over the model's own noise schedule."""
+
+
+class Preset(_Strict):
+    """A named way of sampling: what it does otherwise than the model's defaults."""
+
+    num_inference_steps: Positive
+    guidance_scale: float = Field(ge=0)
+    solver: Solver = "ddim"
+    guided: tuple[float, float] = (0.0, 1.0)
+    """Part of the steps with guidance; in the others the conditional branch is alone, at half the cost."""
+
+
 class SamplingBlock(_Strict):
     """A model's own defaults for sampling, kept in its ``model_index.json``."""
 
@@ -25,8 +39,10 @@ class SamplingBlock(_Strict):
     """Denoising steps."""
     guidance_scale: float = Field(default=7.0, ge=0)
     """Image-CFG (paper 5.2): 1 is the conditional branch alone."""
-    solver: Literal["ddim"] = "ddim"
-    """The scheduler's family; its exact configuration is in the model's ``scheduler`` folder."""
+    solver: Solver = "ddim"
+    """Takes the steps; the noise schedule is in the model's ``scheduler`` folder."""
+    guided: tuple[float, float] = (0.0, 1.0)
+    """As in `Preset`."""
     noise: Literal["shared", "independent"] = "shared"
     """Whether all frames start from one noise (the reference implementation) or each from its own."""
     reference: Literal["clean", "noised"] = "clean"
@@ -39,6 +55,24 @@ class SamplingBlock(_Strict):
     """What ``--size auto`` keeps: the trained square, or its area in the reference's aspect."""
     knows: str | None = None
     """What the model is limited to, for messages; None for any person."""
+    presets: dict[str, Preset] = {}
+    """Other ways of sampling by name."""
+
+    def with_preset(self, name: str | None) -> SamplingBlock:
+        """The block with a preset's values in place of its own; None leaves it.
+
+        Raises:
+            OptionError: the model has no such preset.
+        """
+        if name is None:
+            return self
+        if name not in self.presets:
+            raise OptionError(
+                expected=f"a preset of this model ({', '.join(self.presets) or 'it has none'})",
+                found=f"--preset {name}",
+                remedy="Leave it out, or choose --steps, --guidance and --solver.",
+            )
+        return self.model_copy(update=dict(self.presets[name]))
 
 
 class UNetShape(_Strict):

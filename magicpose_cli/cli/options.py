@@ -50,3 +50,11 @@ class WindowsName(StrEnum):
 
     shifted = "shifted"
     reference = "reference"
+
+
+class SolverName(StrEnum):
+    """What takes the denoising steps."""
+
+    ddim = "ddim"
+    dpm = "dpm++"
+    unipc = "unipc"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DetectorName, DrivingKind, DtypeName, FitName, NoiseName, WindowsName
+from .options import DetectorName, DrivingKind, DtypeName, FitName, NoiseName, SolverName, WindowsName
 
 _MODEL, _PICTURE, _TIME, _FINE, _SOUND = (
     "Model and sampling",
@@ -34,6 +34,14 @@ def retarget(
         str | None,
         typer.Option(help="Name or folder; without it the best one installed.", rich_help_panel=_MODEL),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A way of sampling that the model knows by name, as fast or draft.",
+            show_default="model's",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -45,6 +53,10 @@ def retarget(
         typer.Option(
             min=0, max=30, help="Image-CFG; 1 is off.", show_default="model's", rich_help_panel=_MODEL
         ),
+    ] = None,
+    solver: Annotated[
+        SolverName | None,
+        typer.Option(help="What takes the steps.", show_default="model's", rich_help_panel=_MODEL),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.", rich_help_panel=_MODEL)] = 0,
     device: Annotated[
@@ -163,8 +175,10 @@ def retarget(
         output,
         RetargetOptions(
             model=model,
+            preset=preset,
             steps=steps,
             guidance=guidance,
+            solver=None if solver is None else solver.value,
             seed=seed,
             size=size,
             fit=fit.value,

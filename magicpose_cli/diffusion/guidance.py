@@ -51,6 +51,8 @@ class GuidedNetwork:
         pose_maps: Tensor | None,
         pose_scale: float,
         pose_embeds: Tensor | None = None,
+        *,
+        guided: bool = True,
     ) -> Tensor:
         """Guided prediction ``(f c h w)`` in fp32 of noisy latents ``(f c h w)``, in the model's prediction type.
 
@@ -60,11 +62,13 @@ class GuidedNetwork:
             pose_maps: float [0, 1] ``(f 3 H W)``, or None for no ControlNet.
             pose_scale: factor on the ControlNet's residuals.
             pose_embeds: what `MagicPoseNetwork.embed_pose` made of the maps, ``(f d h w)``, in their place.
+            guided: False for the conditional branch alone.
         """
         clip = latents.to(self._text)[None]
         step = torch.tensor([timestep], device=clip.device)
+        scale = self._scale if guided else 1.0
         conditional = None
-        if self._scale != 0:
+        if scale != 0:
             conditional = self._network(
                 clip,
                 step,
@@ -75,12 +79,12 @@ class GuidedNetwork:
                 appearance_scale=self._controls.appearance_scale,
                 pose_scale=pose_scale,
             )[0].float()
-        if self._scale == 1 and conditional is not None:
+        if scale == 1 and conditional is not None:
             return conditional
         unconditional = self._network(clip, step, self._text)[0].float()
         if conditional is None:
             return unconditional
-        return unconditional + self._scale * (conditional - unconditional)
+        return unconditional + scale * (conditional - unconditional)
 
     def _read_reference(self, timestep: int) -> Bank:
         if self._bank is None or self._bank[0] != timestep:

@@ -24,14 +24,14 @@ from transformers import CLIPVisionModelWithProjection
 
 from .. import console
 from ..pose.sequence import PoseSequence
-from ..recipe import SamplingBlock, read_block
+from ..recipe import SamplingBlock, Solver, read_block
 from .codec import decode, embed_picture, encode, fold_of
 from .controls import Controls
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
 from .pose_embeddings import PoseEmbeddings
 from .pose_maps import DrawnMaps, PoseMaps, Stretch, gather
-from .sampler import denoise, frame_noise
+from .sampler import denoise, frame_noise, make_solver
 from .windows import circular_windows, shifted_windows
 
 PROMPT_EMBEDS = "prompt_embeds.safetensors"
@@ -229,6 +229,8 @@ class MagicPosePipeline(DiffusionPipeline):
         reference_noise: Tensor | None = None,
         circular: bool = False,
         seed: int = 0,
+        solver: Solver | None = None,
+        guided: tuple[float, float] | None = None,
         on_step: Callable[[int], None] | None = None,
     ) -> Tensor:
         """The sampler between two latents.
@@ -248,6 +250,8 @@ class MagicPosePipeline(DiffusionPipeline):
             reference_noise: as in `predict_noise`, the same in each step.
             circular: without offsets, take the reference's windows all the same, at offsets drawn from the seed.
             seed: of the offsets.
+            solver: None is the model's own.
+            guided: part of the steps with guidance, from 0 to 1; None is the model's own.
             on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
@@ -256,17 +260,21 @@ class MagicPosePipeline(DiffusionPipeline):
         frames = latents.shape[0]
         self._say_if_independent(frames)
         network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
-        scheduler = DDIMScheduler.from_config(self.scheduler.config)
+        scheduler = make_solver(self.scheduler, solver or self.sampling.solver)
+        start, end = guided or self.sampling.guided
         steps = self.sampling.num_inference_steps if num_inference_steps is None else num_inference_steps
         embeddings = None
         if pose_maps is not None:
             embeddings = PoseEmbeddings(self.network.embed_pose, partial(gather, pose_maps))
 
         def predict(part: Tensor, timestep: int, numbers: Sequence[int]) -> Tensor:
-            timesteps = scheduler.timesteps.tolist()
-            pose_scale = controls.pose_scale_at(timesteps.index(timestep), len(timesteps))
+            step = scheduler.timesteps.tolist().index(timestep)
+            pose_scale = controls.pose_scale_at(step, steps)
             embedded = embeddings.of(numbers) if embeddings is not None and pose_scale else None
-            return network(part.to(self.unet.device), timestep, None, pose_scale, embedded)
+            with_guidance = start <= step / steps < end
+            return network(
+                part.to(self.unet.device), timestep, None, pose_scale, embedded, guided=with_guidance
+            )
 
         draw = random.Random(seed)
 
@@ -303,6 +311,8 @@ class MagicPosePipeline(DiffusionPipeline):
         noise: str | None = None,
         noisy_reference: bool | None = None,
         controls: Controls = PAPER,
+        solver: Solver | None = None,
+        guided: tuple[float, float] | None = None,
         on_step: Callable[[int], None] | None = None,
     ) -> Iterator[np.ndarray]:
         """Make the frames of the reference's person in the given poses.
@@ -312,7 +322,7 @@ class MagicPosePipeline(DiffusionPipeline):
                 `size_multiple_px`.
             poses: a pose sequence, or pose maps, uint8 ``(f H W 3)`` of the reference's size, all at hand or made
                 when asked for.
-            num_inference_steps, guidance_scale: None is the model's own.
+            num_inference_steps, guidance_scale, solver, guided: as in `denoise`; None is the model's own.
             seed: of the noise and of the windows' offsets.
             window, overlap, circular, controls, on_step: as in `denoise`.
             noise: ``shared`` by all frames or ``independent``; None is the model's own.
@@ -355,6 +365,8 @@ class MagicPosePipeline(DiffusionPipeline):
                 reference_noise=reference_noise,
                 circular=circular,
                 seed=seed,
+                solver=solver,
+                guided=guided,
                 on_step=on_step,
             )
             return (self.decode(latent[None])[0] for latent in latents)

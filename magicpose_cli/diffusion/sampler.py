@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
 from .. import console
+from ..recipe import Solver
 
 Predict = Callable[[Tensor, int, Sequence[int]], Tensor]
 """(latents of a window ``(f c h w)``, timestep, frame numbers) -> guided prediction ``(f c h w)``."""
@@ -23,6 +25,18 @@ LARGE_BYTES = 256 * 2**20
 """Latents beyond this lie in a temporary file: 10,000 frames of 512x512 px are 0.7 GB, and their sums as much again."""
 STEPPED_TOGETHER = 64
 """Frames that the solver steps at once: it makes several copies of what it is given."""
+
+
+SOLVERS: dict[Solver, Any] = {
+    "ddim": DDIMScheduler,
+    "dpm++": DPMSolverMultistepScheduler,
+    "unipc": UniPCMultistepScheduler,
+}
+
+
+def make_solver(scheduler: DDIMScheduler, solver: Solver) -> Any:
+    """A solver over the noise schedule that a model was trained with."""
+    return SOLVERS[solver].from_config(scheduler.config)
 
 
 def frame_noise(

@@ -13,6 +13,7 @@ from ..errors import ModelError, OptionError
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
 from ..media.video import check_output
+from ..recipe import SamplingBlock, Solver
 from ..weights import find_model
 from .driving import Cut, Driving
 from .fit import choose_size, edge_colour, place
@@ -32,8 +33,10 @@ class RetargetOptions:
 
     Attributes:
         model: name or folder of the model; None for the best at hand.
+        preset: one of the model's ways of sampling; the three that follow overrule it.
         steps: denoising steps.
         guidance: strength of Image-CFG; 1 switches it off.
+        solver: takes the steps.
         seed: of the noise.
         size: ``WxH`` or ``auto``.
         fit: ``crop`` or ``pad``.
@@ -55,8 +58,10 @@ class RetargetOptions:
     """
 
     model: str | None = None
+    preset: str | None = None
     steps: int | None = None
     guidance: float | None = None
+    solver: Solver | None = None
     seed: int = 0
     size: str = "auto"
     fit: str = "crop"
@@ -95,7 +100,7 @@ class Plan:
         reference_place, driving_place: how each comes to the model's size.
         model_dir, swaps, facts: the model and what is taken in place of its networks, not yet loaded.
         device, dtype: where and in which format to compute.
-        steps, guidance: the user's, or the model's own.
+        sampling: the model's own with the preset's and the user's values.
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
@@ -113,8 +118,7 @@ class Plan:
     facts: ModelFacts
     device: torch.device
     dtype: torch.dtype
-    steps: int
-    guidance: float
+    sampling: SamplingBlock
     controls: Controls
     audio: AudioSource | None
     outputs: Outputs
@@ -147,8 +151,8 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     device = pick_device(options.device)
-    steps = options.steps or facts.sampling.num_inference_steps
-    _check_pose_acts(controls, steps)
+    sampling = _choose_sampling(facts.sampling, options)
+    _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
         reference_path=reference_path,
         reference=reference,
@@ -161,14 +165,23 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         facts=facts,
         device=device,
         dtype=pick_dtype(options.dtype, device),
-        steps=steps,
-        guidance=facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        sampling=sampling,
         controls=controls,
         audio=audio,
         outputs=outputs,
         # now, since a run may take hours and its inputs change meanwhile
         hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
     )
+
+
+def _choose_sampling(own: SamplingBlock, options: RetargetOptions) -> SamplingBlock:
+    asked = {
+        "num_inference_steps": options.steps,
+        "guidance_scale": options.guidance,
+        "solver": options.solver,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return own.with_preset(options.preset).model_copy(update=given)
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:

@@ -69,8 +69,10 @@ def describe(
         },
         "options": {
             **{name: _plain(value) for name, value in asdict(options).items()},
-            "steps": plan.steps,
-            "guidance": plan.guidance,
+            "steps": plan.sampling.num_inference_steps,
+            "guidance": plan.sampling.guidance_scale,
+            "solver": plan.sampling.solver,
+            "guided": list(plan.sampling.guided),
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
             "noise": options.noise or plan.facts.sampling.noise,
             "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),

@@ -101,7 +101,7 @@ def retarget(
         writer = stack.enter_context(open_writer(out, plan.driving.fps, options.force, plan.audio))
         # last in, first out: all is written before the files are closed
         later = stack.enter_context(in_background())
-        total = plan.steps * len(maps)
+        total = plan.sampling.num_inference_steps * len(maps)
         with console.progress("Making frames", total=total, unit="frame-steps") as bar:
             references = np.stack([placed, *plan.also])
             frames = _make(pipeline, references, maps, plan, options, bar.advance)
@@ -146,8 +146,10 @@ def _make(
     return pipeline(
         reference,
         maps,
-        num_inference_steps=plan.steps,
-        guidance_scale=plan.guidance,
+        num_inference_steps=plan.sampling.num_inference_steps,
+        guidance_scale=plan.sampling.guidance_scale,
+        solver=plan.sampling.solver,
+        guided=plan.sampling.guided,
         seed=options.seed,
         window=options.window,
         overlap=options.overlap,

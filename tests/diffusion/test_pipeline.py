@@ -174,6 +174,39 @@ def test_embeddings_that_are_not_kept_change_nothing(tiny_motion, monkeypatch):
     assert np.abs(few.astype(int) - kept).max() <= 1
 
 
+@pytest.mark.parametrize("solver", ["ddim", "dpm++", "unipc"])
+def test_solvers_agree_where_steps_are_many(tiny, solver):
+    """All follow one equation, so that a solver over a wrong schedule or prediction type would end elsewhere."""
+    reference, maps = _inputs(1)
+    known = next(tiny(reference, maps, num_inference_steps=200, guidance_scale=1.0, solver="ddim"))
+    frame = next(tiny(reference, maps, num_inference_steps=100, guidance_scale=1.0, solver=solver))
+    coarse = next(tiny(reference, maps, num_inference_steps=2, guidance_scale=1.0, solver=solver))
+    apart = np.abs(frame.astype(int) - known).mean()
+    assert apart < 3
+    assert apart < np.abs(coarse.astype(int) - known).mean()
+
+
+def test_guidance_in_part_of_the_steps(tiny):
+    reference, maps = _inputs(1)
+    branches = []
+    hook = tiny.network.unet.register_forward_pre_hook(lambda *_: branches.append(1))
+
+    def made(**options):
+        branches.clear()
+        return next(tiny(reference, maps, num_inference_steps=4, guidance_scale=3.0, **options)), len(
+            branches
+        )
+
+    whole, both = made()
+    half, fewer = made(guided=(0.25, 0.75))
+    none, single = made(guided=(0.0, 0.0))
+    hook.remove()
+    assert (both, fewer, single) == (8, 6, 4)
+    assert not np.array_equal(half, whole)
+    alone = next(tiny(reference, maps, num_inference_steps=4, guidance_scale=1.0))
+    assert np.array_equal(none, alone)
+
+
 def test_offsets_choose_the_reference_implementations_windows(tiny_motion):
     latents, maps = torch.randn(20, 4, 8, 8), torch.rand(20, 3, 32, 32)
     reference = torch.randn(1, 4, 8, 8)
