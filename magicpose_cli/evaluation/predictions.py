@@ -1,0 +1,159 @@
+"""What others made of a test set's clips: a folder or video for each, named as the clip.
+
+    DIR/<clip>/0001.png ...             or DIR/<clip>/gen_images/001.jpg ..., as MagicPose's own test script writes
+    DIR/<clip>.mp4, DIR/<clip>.gif ...
+
+There may be a frame for each target; one for each frame, with the reference's first, which is passed over; or, with a
+stride, one for each target that is evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .. import console
+from ..errors import InputError, OptionError
+from ..media.files import sha256_of
+from .datasets.check import check_pictures
+from .datasets.clip import Size, TestClip
+from .datasets.pictures import Pictures
+from .datasets.videos import VIDEO_SUFFIXES, frames_of
+from .reconstruction import resized_like
+from .results import folder_of
+
+_PAPERS = "gen_images"
+_SAME_ASPECT = 0.02  # of the other: sizes are whole pixels
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One method's results.
+
+    Attributes:
+        name: the method's.
+        root: its folder.
+        said: what was said of them already; each thing once.
+    """
+
+    name: str
+    root: Path
+    said: set[str] = field(default_factory=set, compare=False)
+
+    def path_of(self, clip: str) -> Path:
+        """Where a clip's results lie.
+
+        Raises:
+            InputError: there is nothing, or several.
+        """
+        here = self.root / clip
+        there = [here] if here.is_dir() else []
+        there += [path for suffix in VIDEO_SUFFIXES if (path := here.with_name(clip + suffix)).is_file()]
+        if len(there) != 1:
+            raise InputError(
+                expected=f"one folder or video of the clip {clip} in {self.root}",
+                found=" and ".join(path.name for path in there) or "none",
+                remedy="Put it there, named as the clip.",
+            )
+        inside = there[0] / _PAPERS
+        return inside if inside.is_dir() else there[0]
+
+    def check(self, clip: TestClip) -> None:
+        """See that there is a result for each target, whole and of one size.
+
+        Raises:
+            InputError: there is not; names the file.
+        """
+        pictures = frames_of(self.path_of(clip.name))
+        check_pictures(pictures, self._chosen(clip, pictures))
+
+    def frames(self, clip: TestClip, size_px: Size) -> Iterator[np.ndarray]:
+        """The results for a clip's targets, resized to the truth's size as the protocol does it.
+
+        Yields:
+            uint8 ``(H W 3)``.
+        """
+        pictures = frames_of(self.path_of(clip.name))
+        like = np.empty((size_px[1], size_px[0], 3), np.uint8)
+        for frame in pictures.read(self._chosen(clip, pictures)):
+            if frame.shape != like.shape:
+                self._say_resized((frame.shape[1], frame.shape[0]), size_px)
+            yield resized_like(frame, like)
+
+    def sha256(self, clip: TestClip) -> str:
+        """Of a clip's results."""
+        return sha256_of(self.path_of(clip.name))
+
+    def _chosen(self, clip: TestClip, pictures: Pictures) -> Sequence[int]:
+        count, targets = len(pictures), len(clip.frames) - 1
+        if count == targets + 1:
+            self._say(
+                "first",
+                f"{self.name} has as many frames as the truth with its reference: the first is passed over.",
+            )
+            return clip.targets
+        if count == targets:
+            return [number - 1 for number in clip.targets]
+        if count == len(clip.targets):
+            return range(count)
+        raise InputError(
+            expected=f"{targets} results, or {targets + 1} with the reference's, in {self.path_of(clip.name)}",
+            found=str(count),
+            remedy="Make one for each true frame.",
+        )
+
+    def _say_resized(self, own: Size, size_px: Size) -> None:
+        to = f"{size_px[0]}x{size_px[1]}"
+        text = f"{self.name} has frames of {own[0]}x{own[1]}: they are resized to {to}, the truth's size."
+        if abs(own[0] * size_px[1] / (own[1] * size_px[0]) - 1) > _SAME_ASPECT:
+            self._say(f"aspect {own}", f"{text} That is another aspect, so they are distorted.", warn=True)
+        else:
+            self._say(f"size {own}", text)
+
+    def _say(self, what: str, text: str, warn: bool = False) -> None:
+        if what not in self.said:
+            self.said.add(what)
+            (console.warn if warn else console.say)(text)
+
+
+def read_predictions(values: Sequence[str], taken: Sequence[str]) -> list[Predictions]:
+    """Methods from ``DIR`` or ``NAME=DIR``.
+
+    Args:
+        values: as given on the command line.
+        taken: names that other methods have.
+
+    Raises:
+        InputError: no such folder.
+        OptionError: a name that is taken, or that cannot be a folder's.
+    """
+    found: list[Predictions] = []
+    for value in values:
+        name, equals, folder = value.partition("=")
+        if not equals or Path(value).is_dir():
+            folder = value
+            name = Path(value).resolve().name
+        if not Path(folder).is_dir():
+            raise InputError(
+                expected=f"a folder of results at {folder}",
+                found="a file" if Path(folder).exists() else "no such folder",
+                remedy="Check --predictions: DIR, or NAME=DIR.",
+            )
+        if not name.strip(" .") or "/" in name or "\\" in name:
+            raise OptionError(
+                expected="a method's name before =",
+                found=repr(name),
+                remedy="Write NAME=DIR, without slashes.",
+            )
+        others = {folder_of(other) for other in [*taken, *(method.name for method in found)]}
+        if folder_of(name) in others:
+            raise OptionError(
+                expected="a name of its own for each method",
+                found=f"{name} twice",
+                remedy="Name them: --predictions NAME=DIR.",
+            )
+        found.append(Predictions(name, Path(folder)))
+    return found
