@@ -118,7 +118,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     settings["size_px"] = _one_size(results.sizes, test_set.clips)
     settings["poses"] = add_poses(test_set, results.poses) if model is not None else None
     clips = test_set.clips
-    manifest = make_manifest(clips, {key: settings[key] for key in ("dataset", "split", "stride")})
+    manifest = make_manifest(clips, options.dataset, options.split, options.stride)
     write_json(out / "manifest.json", manifest)
     for name, make in _methods(options, model, predictions).items():
         _make_all(f"Making clips: {name}", partial(results.frames_dir, name), make, clips, results.sizes)

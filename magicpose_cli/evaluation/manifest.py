@@ -12,21 +12,24 @@ SHORT = 12
 """Digits of a digest where a person reads it."""
 
 
-def make_manifest(clips: Sequence[TestClip], about: dict[str, Any]) -> dict[str, Any]:
+def make_manifest(clips: Sequence[TestClip], dataset: str, split: str, stride: int) -> dict[str, Any]:
     """The true frames of an evaluation.
 
     Args:
         clips: those that are evaluated.
-        about: dataset, split and stride.
+        dataset, split, stride: how they were chosen.
 
     Returns:
-        `n_videos`, `n_frames` (targets), `clips` (by name: `n_frames`, and `sha256` of the contents of the reference
-        and of all targets, in order), and `sha256` of all clips' digests, sorted: neither names nor order matter.
-        Contents are the pictures' bytes as stored, or the video's and the numbers of the frames.
+        `dataset`, `split` (None where there is only one), `stride`, `n_videos`, `n_frames` (targets), `clips` (by name:
+        `n_frames`, and `sha256` of the contents of the reference and of all targets, in order), and `sha256` of all
+        clips' digests, sorted: neither names nor the order of clips matter. Contents are the pictures' bytes as
+        stored, or the video's and the numbers of the frames.
     """
     digests = {clip.name: clip.frames.sha256(clip.used) for clip in clips}
     return {
-        **about,
+        "dataset": dataset,
+        "split": split if dataset == "tiktok" else None,
+        "stride": stride,
         "n_videos": len(clips),
         "n_frames": sum(len(clip.targets) for clip in clips),
         "sha256": sha256_of_list(sorted(digests.values())),

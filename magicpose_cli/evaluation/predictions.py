@@ -18,6 +18,7 @@ import numpy as np
 from .. import console
 from ..errors import InputError, OptionError
 from ..media.files import sha256_of
+from ..media.pictures import Placement
 from .datasets.check import check_pictures
 from .datasets.clip import Size, TestClip
 from .datasets.pictures import Pictures
@@ -71,17 +72,17 @@ class Predictions:
         check_pictures(pictures, self._chosen(clip, pictures))
 
     def frames(self, clip: TestClip, size_px: Size) -> Iterator[np.ndarray]:
-        """The results for a clip's targets, resized to the truth's size as the protocol does it.
+        """The results for a clip's targets in the truth's size.
+
+        Those of the size or the aspect of the clip's own frames are cropped as the truth is; others are resized to the
+        truth's size, as the protocol does it.
 
         Yields:
             uint8 ``(H W 3)``.
         """
-        pictures = frames_of(self.path_of(clip.name))
-        like = np.empty((size_px[1], size_px[0], 3), np.uint8)
+        pictures, own = frames_of(self.path_of(clip.name)), clip.own_size()
         for frame in pictures.read(self._chosen(clip, pictures)):
-            if frame.shape != like.shape:
-                self._say_resized((frame.shape[1], frame.shape[0]), size_px)
-            yield resized_like(frame, like)
+            yield self._placed(frame, own, size_px)
 
     def sha256(self, clip: TestClip) -> str:
         """Of a clip's results."""
@@ -91,7 +92,6 @@ class Predictions:
         count, targets = len(pictures), len(clip.frames) - 1
         if count == targets + 1:
             self._say(
-                "first",
                 f"{self.name} has as many frames as the truth with its reference: the first is passed over.",
             )
             return clip.targets
@@ -105,18 +105,32 @@ class Predictions:
             remedy="Make one for each true frame.",
         )
 
-    def _say_resized(self, own: Size, size_px: Size) -> None:
-        to = f"{size_px[0]}x{size_px[1]}"
-        text = f"{self.name} has frames of {own[0]}x{own[1]}: they are resized to {to}, the truth's size."
-        if abs(own[0] * size_px[1] / (own[1] * size_px[0]) - 1) > _SAME_ASPECT:
-            self._say(f"aspect {own}", f"{text} That is another aspect, so they are distorted.", warn=True)
+    def _placed(self, frame: np.ndarray, own: Size, size_px: Size) -> np.ndarray:
+        width, height = frame.shape[1], frame.shape[0]
+        if (width, height) == size_px:
+            return frame
+        text = f"{self.name} has frames of {width}x{height}: they are"
+        to = f"{size_px[0]}x{size_px[1]}, the truth's size"
+        is_like_truth, is_like_clip = (_same_aspect((width, height), other) for other in (size_px, own))
+        if (width, height) == own or (is_like_clip and not is_like_truth):
+            self._say(f"{text} cropped and resized to {to}, as the clip's own frames are.")
+            return Placement.crop(width, height, *size_px).apply(frame)
+        if is_like_truth:
+            self._say(f"{text} resized to {to}.")
         else:
-            self._say(f"size {own}", text)
+            self._say(
+                f"{text} resized to {to}, which is of another aspect, so they are distorted.", warn=True
+            )
+        return resized_like(frame, np.empty((size_px[1], size_px[0], 3), np.uint8))
 
-    def _say(self, what: str, text: str, warn: bool = False) -> None:
-        if what not in self.said:
-            self.said.add(what)
+    def _say(self, text: str, warn: bool = False) -> None:
+        if text not in self.said:
+            self.said.add(text)
             (console.warn if warn else console.say)(text)
+
+
+def _same_aspect(a: Size, b: Size) -> bool:
+    return abs(a[0] * b[1] / (a[1] * b[0]) - 1) < _SAME_ASPECT
 
 
 def read_predictions(values: Sequence[str], taken: Sequence[str]) -> list[Predictions]:

@@ -261,4 +261,4 @@ def _span(row: Row) -> tuple[int, int]:
 def _video_of(key: str) -> str:
     """``TiktokDance_00337_0010.png`` is a frame of ``TiktokDance_00337``."""
     match = re.fullmatch(r"(.*?)[_-]*\d+\D*", key.rsplit(".", 1)[0])
-    return (match[1] if match else key).replace("/", "_") or "video"
+    return (match[1] if match else key).replace("/", "_").lstrip(".") or "video"

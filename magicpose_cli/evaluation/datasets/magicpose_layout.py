@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import InputError
-from ...media.files import natural_key
 from ...media.probe import folder_pictures
 from .check import check_numbers
 from .clip import TestClip
@@ -41,7 +40,7 @@ def _videos(root: Path, frames: str, maps: str) -> Found:
     folders = (p for p in (root / frames).iterdir() if p.is_dir() and p.name[0] != ".")
     return {
         p.name: partial(_open, p, root / maps / p.name, root / MASKS / p.name)
-        for p in sorted(folders, key=lambda p: natural_key(p.name))
+        for p in sorted(folders, key=lambda p: p.name)
     }
 
 
