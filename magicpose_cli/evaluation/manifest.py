@@ -42,7 +42,8 @@ def as_sentences(report: dict[str, Any]) -> str:
     settings, skipped = report["settings"], report["skipped"]
     split = f", split {settings['split']}" if settings["dataset"] == "tiktok" else ""
     step = settings["stride"]
-    targets = "all later ones" if step == 1 else f"every {step}th of the later ones, from the second frame on"
+    nth = {2: "second", 3: "third"}.get(step, f"{step}th")
+    targets = "all later ones" if step == 1 else f"every {nth} of the later ones, from the first of them on"
     size = settings["size_px"]
     parts = [
         f"{len(report['clips'])} test clips{split}, {report['frames']} frames (data "

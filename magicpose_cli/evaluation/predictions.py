@@ -9,6 +9,7 @@ stride, one for each target that is evaluated.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,13 @@ from ..media.files import sha256_of
 from ..media.pictures import Placement
 from .datasets.check import check_pictures
 from .datasets.clip import Size, TestClip
-from .datasets.pictures import Pictures
+from .datasets.pictures import Pictures, VideoFrames
 from .datasets.videos import VIDEO_SUFFIXES, frames_of
 from .reconstruction import resized_like
 from .results import folder_of
 
 _PAPERS = "gen_images"
+_SAME_RATE = 0.001
 _SAME_ASPECT = 0.02  # of the other: sizes are whole pixels
 
 
@@ -70,6 +72,14 @@ class Predictions:
         """
         pictures = frames_of(self.path_of(clip.name))
         check_pictures(pictures, self._chosen(clip, pictures))
+        if isinstance(pictures, VideoFrames) and isinstance(clip.frames, VideoFrames):
+            own, theirs = float(pictures.fps), float(clip.frames.fps)
+            if abs(own / theirs - 1) > _SAME_RATE:
+                self._say(
+                    f"{self.name} has {own:.3f} frames a second in {clip.name}, the truth {theirs:.3f}: "
+                    "they are compared frame by frame.",
+                    warn=True,
+                )
 
     def frames(self, clip: TestClip, size_px: Size) -> Iterator[np.ndarray]:
         """The results for a clip's targets in the truth's size.
@@ -149,7 +159,7 @@ def read_predictions(values: Sequence[str], taken: Sequence[str]) -> list[Predic
         name, equals, folder = value.partition("=")
         if not equals or Path(value).is_dir():
             folder = value
-            name = Path(value).resolve().name
+            name = Path(os.path.abspath(value)).name  # as it is called, link or not
         if not Path(folder).is_dir():
             raise InputError(
                 expected=f"a folder of results at {folder}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class VideoFrames:
 
     path: Path
     count: int
+    fps: Fraction
 
     @classmethod
     def open(cls, path: Path) -> VideoFrames:
@@ -72,7 +74,7 @@ class VideoFrames:
         """
         reader = FrameReader(path)
         count = reader.expected_frames
-        return cls(path, sum(1 for _ in reader) if count is None else count)
+        return cls(path, sum(1 for _ in reader) if count is None else count, reader.fps)
 
     def __len__(self) -> int:
         return self.count
