@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,62 +28,23 @@ from .. import __version__, console
 from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json, write_text
 from ..media.compare import side_by_side
-from ..media.files import sha256_of
 from ..media.pictures import save_picture
 from ..media.video import open_writer
 from ..pose.detect import Detector, open_detector
 from ..pose.sequence import FramePose
 from ..weights import find_model
-from .datasets import SIZES, TestClip
+from .datasets import TestClip
 from .datasets.clip import Size
 from .manifest import make_manifest
 from .methods import COPY, Make, Model, copies
 from .predictions import Predictions, read_predictions
 from .records import Record, make_record
 from .results import Results
+from .selection import add_poses, gather
+from .settings import BenchmarkOptions, claim, one_size, settings_in, settings_of, sizes_of, were_good
 from .tables import as_markdown, as_pictures, summarise
-from .test_set import TestSet, add_poses, gather
 
 VIDEO_FPS = 8
-
-
-@dataclass(frozen=True)
-class BenchmarkOptions:
-    """What to evaluate.
-
-    Attributes:
-        dataset: one of `datasets.DATASETS`.
-        root: its folder, or None for ``$MAGICPOSE_DATA``.
-        clips: take the first so many; None for all.
-        model: name or folder; None for the best at hand, or for none where there are predictions.
-        steps, guidance: None is the model's own.
-        seed: of the noise.
-        without_motion: the model without its motion module too, beside it.
-        device, dtype: where and in which format to compute.
-        predictions: ``DIR`` or ``NAME=DIR``, what others made.
-        split: one of `datasets.SPLITS`, for ``tiktok``.
-        stride: take every so manyth target.
-        gt: ``real``, or ``vae``: compare with what the model's VAE makes of the real frames.
-        size_px: width and height to compare at; None for the model's, or without a model the dataset's.
-        skip_bad: leave bad clips out, and count them.
-    """
-
-    dataset: str
-    root: Path | None = None
-    clips: int | None = None
-    model: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 0
-    without_motion: bool = False
-    device: str = "auto"
-    dtype: str = "auto"
-    predictions: tuple[str, ...] = ()
-    split: str = "disco"
-    stride: int = 1
-    gt: str = "real"
-    size_px: Size | None = None
-    skip_bad: bool = False
 
 
 def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
@@ -100,8 +60,8 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     model = _model_of(options)
     names = _names_of(options, model)
     predictions = read_predictions(options.predictions, names)
-    before = _settings_in(out)
-    test_set = gather(
+    before = settings_in(out)
+    selection = gather(
         options.dataset,
         options.root,
         split=options.split,
@@ -110,14 +70,14 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         skip_bad=options.skip_bad,
         poses_needed=model is not None,
         predictions=predictions,
-        known=partial(_were_good, before),
+        known=partial(were_good, before),
     )
-    settings = _settings_of(options, model, predictions, test_set)
-    _claim(out, settings, before)
-    results = Results(out, _sizes(options, model, test_set), options.gt)
-    settings["size_px"] = _one_size(results.sizes, test_set.clips)
-    settings["poses"] = add_poses(test_set, results.poses) if model is not None else None
-    clips = test_set.clips
+    settings = settings_of(options, model, predictions, selection)
+    claim(out, settings, before)
+    results = Results(out, sizes_of(options, model, selection), options.gt)
+    settings["size_px"] = one_size(results.sizes, selection.clips)
+    settings["poses"] = add_poses(selection, results.poses) if model is not None else None
+    clips = selection.clips
     manifest = make_manifest(clips, options.dataset, options.split, options.stride)
     write_json(out / "manifest.json", manifest)
     for name, make in _methods(options, model, predictions).items():
@@ -135,7 +95,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "clips": [clip.name for clip in clips],
         "frames": manifest["n_frames"],
         "manifest_sha256": manifest["sha256"],
-        "skipped": test_set.skipped,
+        "skipped": selection.skipped,
         "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
     }
     write_json(out / "report.json", report)
@@ -195,73 +155,6 @@ def _methods(
         makes += [model.make, partial(model.make, keep_motion=False)]
     made = dict(zip(_names_of(options, model), makes, strict=False))
     return {**made, **{method.name: method.frames for method in predictions}}
-
-
-def _settings_of(
-    options: BenchmarkOptions, model: Model | None, predictions: Sequence[Predictions], test_set: TestSet
-) -> dict[str, Any]:
-    """All that the frames and numbers depend on."""
-    given = asdict(options)
-    del given["skip_bad"]  # what it left out is seen from the clips
-    return {
-        "magicpose": __version__,
-        **given,
-        "root": str(test_set.root),
-        "model": None if model is None else model.folder.name,
-        "steps": None if model is None else model.steps,
-        "guidance": None if model is None else model.guidance,
-        "size_px": _one_size(_sizes(options, model, test_set), test_set.clips),
-        "model_sha256": None if model is None else sha256_of(model.folder),
-        "clips_sha256": {name: hashes["clip"] for name, hashes in test_set.hashes.items()},
-        "predictions": {
-            method.name: {
-                "path": str(method.root),
-                "clips_sha256": {name: hashes[method.name] for name, hashes in test_set.hashes.items()},
-            }
-            for method in predictions
-        },
-    }
-
-
-def _were_good(before: dict[str, Any], name: str, hashes: dict[str, Any]) -> bool:
-    """Whether a clip and its results are those that an earlier run, with these settings, has looked through."""
-    methods = {key: value["clips_sha256"].get(name) for key, value in before.get("predictions", {}).items()}
-    return bool(before) and hashes == {"clip": before.get("clips_sha256", {}).get(name), **methods}
-
-
-def _sizes(options: BenchmarkOptions, model: Model | None, test_set: TestSet) -> dict[str, Size]:
-    """At which size each clip is compared."""
-    size = options.size_px or (model.size_px if model is not None else SIZES[options.dataset])
-    return {name: size or own for name, own in test_set.sizes.items()}
-
-
-def _one_size(sizes: dict[str, Size], clips: Sequence[TestClip]) -> list[int] | None:
-    """The size of all clips; None if they have several."""
-    found = {sizes[clip.name] for clip in clips}
-    return list(found.pop()) if len(found) == 1 else None
-
-
-def _settings_in(out: Path) -> dict[str, Any]:
-    """Those of the evaluation in a folder; none where there is none."""
-    path = out / "settings.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _claim(out: Path, settings: dict[str, Any], before: dict[str, Any]) -> None:
-    """Make the folder this evaluation's, or see that it is."""
-    if before:
-        odd = [
-            key for key in settings if before.get(key) != json.loads(json.dumps(settings[key], default=str))
-        ]
-        if odd:
-            raise InputError(
-                expected=f"the same evaluation as in {out}",
-                found=f"another {', '.join(odd)}",
-                remedy="Choose another folder with -o.",
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "settings.json", settings)
 
 
 def _make_all(

@@ -140,6 +140,12 @@ def test_what_is_wrong_with_a_clip_names_the_file(tmp_path: Path) -> None:
     save_picture(paths[1], np.zeros((HEIGHT_PX, WIDTH_PX + 2, 3), np.uint8))
     with pytest.raises(InputError, match=r"one size, 24x40, as .*0000\.png, found 26x40 in .*0001\.png"):
         check_clip(TestClip.of("good", 0, PictureFiles(tuple(paths)), None, None))
+    tiny = tmp_path / "tiny.png"
+    save_picture(tiny, np.zeros((10, 30, 3), np.uint8))
+    with pytest.raises(
+        InputError, match=r"at least 11 px on each side, for SSIM, found 30x10 in .*tiny\.png"
+    ):
+        check_clip(TestClip.of("tiny", 0, PictureFiles((tiny, tiny)), None, None))
     paths[1].unlink()
     with pytest.raises(InputError, match=r"frame 0001 after 0000\.png in .*good, found 0002\.png next"):
         opened("folder", tmp_path)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ...errors import InputError
+from ..reconstruction import SMALLEST_SIDE_PX
 from .clip import Size, TestClip
 from .pictures import Pictures
 
@@ -69,8 +70,14 @@ def check_pictures(pictures: Pictures, numbers: Sequence[int]) -> Size:
 
 
 def check_clip(clip: TestClip) -> Size:
-    """Read all of a clip that will be used; errors as in `check_pictures`. Gives the frames' size."""
+    """Read all of a clip that will be used; gives the frames' size. Errors as in `check_pictures`, or too small."""
     size = check_pictures(clip.frames, clip.used)
+    if min(size) < SMALLEST_SIDE_PX:
+        raise InputError(
+            expected=f"frames of at least {SMALLEST_SIDE_PX} px on each side, for SSIM",
+            found=f"{size[0]}x{size[1]} in {clip.frames.name_of(0)}",
+            remedy="Give larger ones.",
+        )
     for pictures in (clip.maps, clip.masks):
         if pictures is not None:
             check_pictures(pictures, clip.targets)

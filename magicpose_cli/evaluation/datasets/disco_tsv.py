@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ...errors import InputError
 from ...media.pictures import decode_picture
+from ..extra import from_eval_extra
 from .check import check_numbers
 from .clip import TestClip
 from .found import Found, only_335_to_340
@@ -183,6 +183,8 @@ def _tables(root: Path) -> dict[str, list[Row]]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    with from_eval_extra("PyYAML", "DisCo's YAML"):
+        import yaml
     try:
         named = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

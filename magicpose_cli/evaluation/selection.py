@@ -19,7 +19,7 @@ from .predictions import Predictions
 
 
 @dataclass
-class TestSet:
+class Selection:
     """Clips that are evaluated.
 
     Attributes:
@@ -30,8 +30,6 @@ class TestSet:
         hashes: of each clip under ``clip``, and by method of its results; by its name.
         skipped: reason by name of each clip that was left out.
     """
-
-    __test__ = False  # no test of pytest's
 
     root: Path
     skip_bad: bool
@@ -74,7 +72,7 @@ def gather(
     poses_needed: bool,
     predictions: Sequence[Predictions],
     known: Callable[[str, dict[str, Any]], bool],
-) -> TestSet:
+) -> Selection:
     """Find a dataset's clips and read each once, to see that nothing is wrong with it.
 
     Args:
@@ -92,46 +90,46 @@ def gather(
     """
     root, found = find_clips(dataset, root, split)
     names = list(found)[:limit]
-    test_set = TestSet(root, skip_bad)
+    selection = Selection(root, skip_bad)
     with console.progress("Looking clips through", len(names), unit="clips") as stage:
         for number, name in enumerate(names):
-            with test_set.may_be_bad(name):
+            with selection.may_be_bad(name):
                 clip = found[name](number, poses_needed).every(stride)
                 hashes = {
                     "clip": clip.sha256(),
                     **{method.name: method.sha256(clip) for method in predictions},
                 }
                 if known(name, hashes):
-                    test_set.sizes[name] = clip.own_size()
+                    selection.sizes[name] = clip.own_size()
                 else:
-                    test_set.sizes[name] = check_clip(clip)
+                    selection.sizes[name] = check_clip(clip)
                     for method in predictions:
                         method.check(clip)
-                test_set.hashes[name] = hashes
-                test_set.clips.append(clip)
+                selection.hashes[name] = hashes
+                selection.clips.append(clip)
             stage.advance()
-    test_set.refuse_empty()
-    return test_set
+    selection.refuse_empty()
+    return selection
 
 
-def add_poses(test_set: TestSet, path_of: Callable[[str], Path]) -> str | None:
+def add_poses(selection: Selection, path_of: Callable[[str], Path]) -> str | None:
     """Give pose maps to the clips that have none.
 
     Args:
-        test_set: changed in place.
+        selection: changed in place.
         path_of: where a clip's keypoints are kept, by its name.
 
     Returns:
         The detector's name; None where all clips have maps.
     """
-    lacking = [clip for clip in test_set.clips if clip.maps is None]
+    lacking = [clip for clip in selection.clips if clip.maps is None]
     if not lacking:
         return None
     with closing(open_detector()) as detector:
         for clip in lacking:
-            with test_set.may_be_bad(clip.name):
+            with selection.may_be_bad(clip.name):
                 ready = with_poses(clip, path_of(clip.name), detector)
-                test_set.clips = [ready if c.name == clip.name else c for c in test_set.clips]
+                selection.clips = [ready if c.name == clip.name else c for c in selection.clips]
         name = detector.name
-    test_set.refuse_empty()
+    selection.refuse_empty()
     return name
