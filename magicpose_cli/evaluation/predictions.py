@@ -2,6 +2,7 @@
 
     DIR/<clip>/0001.png ...             or DIR/<clip>/gen_images/001.jpg ..., as MagicPose's own test script writes
     DIR/<clip>.mp4, DIR/<clip>.gif ...
+    DIR/<clip>_0001png.png ...          all clips in one folder, as DisCo writes them
 
 There may be a frame for each target; one for each frame, with the reference's first, which is passed over; or, with a
 stride, one for each target that is evaluated.
@@ -10,6 +11,7 @@ stride, one for each target that is evaluated.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +20,11 @@ import numpy as np
 
 from .. import console
 from ..errors import InputError, OptionError
-from ..media.files import sha256_of
 from ..media.pictures import Placement
-from .datasets.check import check_pictures
+from ..media.probe import folder_pictures
+from .datasets.check import check_numbers, check_pictures
 from .datasets.clip import Size, TestClip
-from .datasets.pictures import Pictures, VideoFrames
+from .datasets.pictures import PictureFiles, Pictures, VideoFrames
 from .datasets.videos import VIDEO_SUFFIXES, frames_of
 from .reconstruction import resized_like
 from .results import folder_of
@@ -46,23 +48,35 @@ class Predictions:
     root: Path
     said: set[str] = field(default_factory=set, compare=False)
 
-    def path_of(self, clip: str) -> Path:
-        """Where a clip's results lie.
+    def pictures_of(self, clip: str) -> Pictures:
+        """A clip's results.
 
         Raises:
-            InputError: there is nothing, or several.
+            InputError: there are none, or at several places, or they cannot be read.
         """
         here = self.root / clip
         there = [here] if here.is_dir() else []
         there += [path for suffix in VIDEO_SUFFIXES if (path := here.with_name(clip + suffix)).is_file()]
-        if len(there) != 1:
+        flat = [] if there else self._in_one_folder(clip)
+        if len(there) + bool(flat) != 1:
             raise InputError(
                 expected=f"one folder or video of the clip {clip} in {self.root}",
                 found=" and ".join(path.name for path in there) or "none",
                 remedy="Put it there, named as the clip.",
             )
+        if flat:
+            check_numbers([path.name for path in flat], self.root)
+            return PictureFiles(tuple(flat))
         inside = there[0] / _PAPERS
-        return inside if inside.is_dir() else there[0]
+        return frames_of(inside if inside.is_dir() else there[0])
+
+    def _in_one_folder(self, clip: str) -> list[Path]:
+        """Pictures of the clip among those of all clips, such as ``<clip>_0001png.png``."""
+        return [
+            path
+            for path in folder_pictures(self.root)
+            if re.fullmatch(rf"{re.escape(clip)}[_-]+\d+\D*", path.stem)
+        ]
 
     def check(self, clip: TestClip) -> None:
         """See that there is a result for each target, whole and of one size.
@@ -70,7 +84,7 @@ class Predictions:
         Raises:
             InputError: there is not; names the file.
         """
-        pictures = frames_of(self.path_of(clip.name))
+        pictures = self.pictures_of(clip.name)
         check_pictures(pictures, self._chosen(clip, pictures))
         if isinstance(pictures, VideoFrames) and isinstance(clip.frames, VideoFrames):
             own, theirs = float(pictures.fps), float(clip.frames.fps)
@@ -90,13 +104,14 @@ class Predictions:
         Yields:
             uint8 ``(H W 3)``.
         """
-        pictures, own = frames_of(self.path_of(clip.name)), clip.own_size()
+        pictures, own = self.pictures_of(clip.name), clip.own_size()
         for frame in pictures.read(self._chosen(clip, pictures)):
             yield self._placed(frame, own, size_px)
 
     def sha256(self, clip: TestClip) -> str:
         """Of a clip's results."""
-        return sha256_of(self.path_of(clip.name))
+        pictures = self.pictures_of(clip.name)
+        return pictures.sha256(range(len(pictures)))
 
     def _chosen(self, clip: TestClip, pictures: Pictures) -> Sequence[int]:
         count, targets = len(pictures), len(clip.frames) - 1
@@ -110,7 +125,7 @@ class Predictions:
         if count == len(clip.targets):
             return range(count)
         raise InputError(
-            expected=f"{targets} results, or {targets + 1} with the reference's, in {self.path_of(clip.name)}",
+            expected=f"{targets} results, or {targets + 1} with the reference's, of {clip.name} in {self.root}",
             found=str(count),
             remedy="Make one for each true frame.",
         )

@@ -40,7 +40,9 @@ def test_a_frame_for_each_target_or_each_frame_or_each_target_of_a_stride(
         assert ("the first is passed over" in capsys.readouterr().err) == (count == 8)
     for count in (1, 2, 4, 6, 9):
         write_frames(tmp_path / f"wrong{count}" / "a", range(count))
-        with pytest.raises(InputError, match=f"7 results, or 8 with the reference's, .*a, found {count}"):
+        with pytest.raises(
+            InputError, match=f"7 results, or 8 with the reference's, of a in .*, found {count}"
+        ):
             Predictions("mine", tmp_path / f"wrong{count}").check(clip)
 
 
@@ -84,9 +86,22 @@ def test_the_folders_of_the_papers_own_script(tmp_path: Path) -> None:
     assert greys(Predictions("mine", tmp_path / "made"), clip_of(tmp_path, 3)) == [5, 6]
 
 
+def test_all_clips_in_one_folder_as_disco_writes_them(tmp_path: Path) -> None:
+    names = ("TiktokDance_201_005_1x1", "TiktokDance_201_005_1x1_2", "TiktokDance_00337")
+    for i, name in enumerate(names):
+        write_frames(tmp_path / "made", [50 * i + k for k in range(4)], name + "_{:04d}png.png", first=9)
+    method = Predictions("mine", tmp_path / "made")
+    for i, name in enumerate(names):
+        assert greys(method, clip_of(tmp_path, 4, name)) == [50 * i + k for k in range(1, 4)]
+    (tmp_path / "made" / f"{names[2]}_0010png.png").unlink()
+    with pytest.raises(InputError, match=r"frame 0010 after .*, found TiktokDance_00337_0011png\.png"):
+        method.check(clip_of(tmp_path, 4, names[2]))
+
+
 def test_bad_results_are_named(tmp_path: Path) -> None:
     clip = clip_of(tmp_path, 4)
     method = Predictions("mine", tmp_path / "made")
+    (tmp_path / "made").mkdir()
     with pytest.raises(InputError, match=r"one folder or video of the clip a .*found none"):
         method.check(clip)
     folder = write_frames(tmp_path / "made" / "a", range(3))
