@@ -40,8 +40,8 @@ from .methods import COPY, Make, Model, copies
 from .predictions import Predictions, read_predictions
 from .records import Record, make_record
 from .results import Results
-from .selection import add_poses, gather
-from .settings import BenchmarkOptions, claim, one_size, settings_in, settings_of, sizes_of, were_good
+from .selection import add_poses, detector_for, gather
+from .settings import BenchmarkOptions, claim, settings_in, settings_of, sizes_of, were_good
 from .tables import as_markdown, as_pictures, summarise
 
 VIDEO_FPS = 8
@@ -73,10 +73,11 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         known=partial(were_good, before),
     )
     settings = settings_of(options, model, predictions, selection)
+    detector_name = settings["poses"] = detector_for(selection) if model is not None else None
     claim(out, settings, before)
     results = Results(out, sizes_of(options, model, selection), options.gt)
-    settings["size_px"] = one_size(results.sizes, selection.clips)
-    settings["poses"] = add_poses(selection, results.poses) if model is not None else None
+    if detector_name is not None:
+        add_poses(selection, detector_name, results.poses)
     clips = selection.clips
     manifest = make_manifest(clips, options.dataset, options.split, options.stride)
     write_json(out / "manifest.json", manifest)

@@ -112,24 +112,24 @@ def gather(
     return selection
 
 
-def add_poses(selection: Selection, path_of: Callable[[str], Path]) -> str | None:
-    """Give pose maps to the clips that have none.
-
-    Args:
-        selection: changed in place.
-        path_of: where a clip's keypoints are kept, by its name.
-
-    Returns:
-        The detector's name; None where all clips have maps.
-    """
-    lacking = [clip for clip in selection.clips if clip.maps is None]
-    if not lacking:
+def detector_for(selection: Selection) -> str | None:
+    """Name of the detector that finds the poses of clips without maps, the best at hand; None if all have maps."""
+    if all(clip.maps is not None for clip in selection.clips):
         return None
     with closing(open_detector()) as detector:
-        for clip in lacking:
-            with selection.may_be_bad(clip.name):
-                ready = with_poses(clip, path_of(clip.name), detector)
-                selection.clips = [ready if c.name == clip.name else c for c in selection.clips]
-        name = detector.name
+        return detector.name
+
+
+def add_poses(selection: Selection, detector: str, path_of: Callable[[str], Path]) -> None:
+    """Give pose maps to the clips that have none; changes the selection in place.
+
+    Args:
+        selection: the clips.
+        detector: its name.
+        path_of: where a clip's keypoints are kept, by its name.
+    """
+    for clip in [clip for clip in selection.clips if clip.maps is None]:
+        with selection.may_be_bad(clip.name):
+            ready = with_poses(clip, path_of(clip.name), detector)
+            selection.clips = [ready if c.name == clip.name else c for c in selection.clips]
     selection.refuse_empty()
-    return name

@@ -14,7 +14,7 @@ from magicpose_cli.cli import app
 from magicpose_cli.evaluation.records import MEANS, identity_kept, interval, make_record
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer
-from magicpose_cli.pose.sequence import FramePose
+from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
 from ..tiny import make_tiny
 
@@ -237,6 +237,22 @@ def test_a_folder_of_videos_with_a_model_through_its_vae(dataset: Path, model: P
     code, again, said = run(*command)
     assert (code, again) == (0, table) and "Finding poses" not in said
     assert (out / "poses" / "a.npz").stat().st_mtime_ns == kept
+
+
+def test_a_clips_poses_do_not_depend_on_the_clip_before(dataset: Path, model: Path, tmp_path: Path) -> None:
+    for clip in ("a", "b"):
+        shutil.copytree(dataset / "disco_test_set" / clip, tmp_path / "both" / clip)
+    shutil.copytree(tmp_path / "both" / "b", tmp_path / "alone" / "b")
+    found = []
+    for root in ("both", "alone"):
+        out = tmp_path / f"out-{root}"
+        code, _, said = run(
+            "--dataset", "folder", "--root", tmp_path / root, "--model", model, "-o", out, "--skip-bad"
+        )
+        assert code == 0, said
+        found.append(PoseSequence.load(out / "poses" / "b.npz"))
+    for part in ("body", "face"):
+        assert (getattr(found[0], part) == getattr(found[1], part)).all()
 
 
 def test_a_missing_pose_map_is_named(dataset: Path, tmp_path: Path) -> None:

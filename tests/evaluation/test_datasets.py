@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicpose_cli.errors import InputError
+from magicpose_cli.errors import InputError, PoseError
 from magicpose_cli.evaluation.datasets import TestClip, find_clips
 from magicpose_cli.evaluation.datasets.check import check_clip, check_numbers
 from magicpose_cli.evaluation.datasets.pictures import PictureFiles
+from magicpose_cli.evaluation.datasets.poses import with_poses
 from magicpose_cli.evaluation.manifest import make_manifest
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import open_writer
@@ -154,6 +155,13 @@ def test_what_is_wrong_with_a_clip_names_the_file(tmp_path: Path) -> None:
         InputError, match="a reference and at least one target in the clip good, found 1 frame"
     ):
         opened("folder", tmp_path)
+
+
+def test_a_clip_that_shows_nobody_is_named(tmp_path: Path) -> None:
+    write_frames(tmp_path / "grey", [90, 100, 110])
+    with pytest.raises(PoseError, match=r"a person in .*grey/0001\.png, or later in the clip, found nobody"):
+        with_poses(opened("folder", tmp_path)["grey"], tmp_path / "grey.npz", "mediapipe")
+    assert not (tmp_path / "grey.npz").exists()
 
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(4, 20), st.data())

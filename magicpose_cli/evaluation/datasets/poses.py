@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from ... import console
 from ...errors import PoseError
 from ...media.video import FOLDER_FPS
-from ...pose.detect import Detector
+from ...pose.detect import open_detector
 from ...pose.sequence import PoseSequence
 from .clip import TestClip
 from .pictures import DrawnPoses
 
 
-def with_poses(clip: TestClip, path: Path, detector: Detector) -> TestClip:
+def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
     """The clip with pose maps of its targets, drawn from keypoints that are read from a file or found now.
 
     Args:
         clip: any.
         path: ``.npz`` where the keypoints are kept.
-        detector: what finds them.
+        detector: name of what finds them. It is opened for each clip anew, since it tracks from frame to frame; frames
+            that do not follow each other are looked at one by one.
 
     Raises:
         PoseError: nobody in any target.
     """
     if not path.is_file():
         width_px, height_px = clip.own_size()
+        follow = clip.targets == tuple(range(clip.targets[0], clip.targets[-1] + 1))
         found = []
-        with console.progress(f"Finding poses: {clip.name}", len(clip.targets)) as stage:
+        with (
+            closing(open_detector(detector)) as opened,
+            console.progress(f"Finding poses: {clip.name}", len(clip.targets)) as stage,
+        ):
             for frame in clip.frames.read(clip.targets):
-                found.append(detector.detect(frame))
+                found.append(opened.detect(frame) if follow else opened.detect_still(frame))
                 stage.advance()
         if not any(pose.found("body") for pose in found):
             raise PoseError(
