@@ -28,6 +28,22 @@ class DatasetName(StrEnum):
 
     synth = "synth"
     tiktok = "tiktok"
+    everybody_dance_now = "everybody-dance-now"
+    folder = "folder"
+
+
+class SplitName(StrEnum):
+    """Which test videos of TikTok."""
+
+    disco = "disco"
+    from_335_to_340 = "335-340"
+
+
+class TruthName(StrEnum):
+    """What results are compared with."""
+
+    real = "real"
+    vae = "vae"
 
 
 def evaluate(
@@ -65,14 +81,50 @@ def evaluate(
         ),
     ] = None,
     dataset: Annotated[
-        DatasetName | None, typer.Option("--dataset", help="Make and measure a test set's clips instead.")
+        DatasetName | None, typer.Option("--dataset", help="Evaluate on a test set's clips instead.")
     ] = None,
     root: Annotated[
         Path | None,
         typer.Option("--root", help="Its folder; by default $MAGICPOSE_DATA/NAME.", show_default=False),
     ] = None,
+    split: Annotated[
+        SplitName | None,
+        typer.Option(
+            "--split", help="Of tiktok: DisCo's ten test videos (the default), or its sequences 335 to 340."
+        ),
+    ] = None,
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--predictions",
+            help="What others made: DIR or NAME=DIR, a folder or video in it for each clip. Can be repeated; "
+            "without --model no model runs.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Model to evaluate: name or folder.")] = None,
     clips: Annotated[int | None, typer.Option("--clips", min=1, help="Only the first so many clips.")] = None,
+    stride: Annotated[
+        int | None, typer.Option("--stride", min=1, help="Only every so manyth target.", show_default=False)
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            help="WxH to compare at; by default the model's, without one the paper's 512x512 or the clips' own.",
+            metavar="WxH",
+        ),
+    ] = None,
+    gt: Annotated[
+        TruthName | None,
+        typer.Option(
+            "--gt", help="The truth: the real frames (the default), or what the model's VAE makes of them."
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out clips with something wrong, and count them.")
+    ] = False,
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="Denoising steps; the model's own by default.")
     ] = None,
@@ -92,7 +144,7 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON report.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = False,
 ) -> None:
-    """Compare a generated video with the true one, or evaluate a model on a test set (--dataset).
+    """Compare a generated video with the true one, or evaluate on a test set (--dataset) a model, or what others made.
 
     A test set's evaluation that was broken off goes on when it is started again with the same folder.
     """
@@ -106,6 +158,8 @@ def evaluate(
         "--truth": truth, "--protocol": protocol, "--weights": weights, "--force": force, "-o": output,
         "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
+        "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
+        "--skip-bad": skip_bad,
     }  # fmt: skip
     _refuse_strangers(
         "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
@@ -119,11 +173,25 @@ def evaluate(
             raise OptionError(
                 expected="a folder for the results", found="none", remedy="Name it with -o FOLDER."
             )
+        _refuse_without(dataset, given)
         from ..evaluation.benchmark import BenchmarkOptions, benchmark
         from ..evaluation.tables import as_table as of_methods
 
         options = BenchmarkOptions(
-            dataset.value, root, clips, model, steps, guidance, seed or 0, without_motion=without_motion
+            dataset.value,
+            root,
+            clips,
+            model,
+            steps,
+            guidance,
+            seed or 0,
+            without_motion=without_motion,
+            predictions=tuple(predictions or ()),
+            split=(split or SplitName.disco).value,
+            stride=stride or 1,
+            gt=(gt or TruthName.real).value,
+            size_px=_size_of(size),
+            skip_bad=skip_bad,
         )
         measured = benchmark(options, output)
         console.result(measured if as_json else of_methods(measured), as_json=as_json)
@@ -153,6 +221,12 @@ _TAKEN = {
         "--guidance",
         "--seed",
         "--without-motion",
+        "--split",
+        "--predictions",
+        "--stride",
+        "--size",
+        "--gt",
+        "--skip-bad",
     },
 }
 """What each of the command's three ways takes, by the option that chooses it."""
@@ -175,6 +249,43 @@ def _refuse_strangers(way: str, given: dict[str, Any]) -> None:
             found=", ".join(strangers),
             remedy=f"Leave {'it' if len(strangers) == 1 else 'them'} out, or use {strangers[0]} with {where}.",
         )
+
+
+def _refuse_without(dataset: DatasetName, given: dict[str, Any]) -> None:
+    """Refuse what only one dataset has, and what a model would need that does not run."""
+    if given["--split"] is not None and dataset is not DatasetName.tiktok:
+        raise OptionError(
+            expected="--split with --dataset tiktok",
+            found=f"it with {dataset.value}",
+            remedy="Leave --split out.",
+        )
+    if given["--predictions"] and given["--model"] is None:
+        of_models = ("--steps", "--guidance", "--seed", "--without-motion")
+        idle = [name for name in of_models if given[name] not in (None, False)]
+        if idle:
+            raise OptionError(
+                expected="options that go with --predictions alone",
+                found=", ".join(idle),
+                remedy="Leave them out, or name a model with --model.",
+            )
+
+
+_SMALLEST_PX, _LARGEST_PX = 16, 4096
+
+
+def _size_of(text: str | None) -> tuple[int, int] | None:
+    """Width and height in px."""
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    sides = [int(side) for side in (width, height) if side.isdecimal()]
+    if len(sides) != 2 or not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in sides):
+        raise OptionError(
+            expected=f"a size like 512x512, sides of {_SMALLEST_PX} to {_LARGEST_PX} px",
+            found=repr(text),
+            remedy="Give width x height.",
+        )
+    return sides[0], sides[1]
 
 
 def _two_videos(

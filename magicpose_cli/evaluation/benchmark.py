@@ -1,8 +1,13 @@
-"""A model on a whole test set: make each clip, look at it as at the truth, and put the numbers together.
+"""A test set: each method's frames of each clip, looked at as at the truth, and the numbers put together.
 
-    OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip
+The methods are a model, which makes the frames here, and what others made, which is read (`predictions.py`).
+
+    OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip, in the truth's size
     OUT/records/<method>/<clip>.json            its numbers, frame by frame (`records.py`)
     OUT/videos/<clip>.mp4                       reference | pose | each method | truth
+    OUT/poses/<clip>.npz                        poses that were detected, where the dataset has none
+    OUT/truth/<clip>/0001.png ...               the truth through the model's VAE, with --gt vae
+    OUT/manifest.json                           what was evaluated: hashes of the true frames
     OUT/report.json, report.md, pictures.jpg    what it comes to
 
 Whatever is there already is kept, so an evaluation that was broken off goes on.
@@ -11,74 +16,109 @@ Whatever is there already is kept, so an evaluation that was broken off goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import __version__, console
-from ..errors import InputError
+from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json, write_text
 from ..media.compare import side_by_side
-from ..media.files import sha256_of
-from ..media.pictures import load_picture, save_picture
+from ..media.pictures import save_picture
 from ..media.video import open_writer
 from ..pose.detect import Detector, open_detector
 from ..pose.sequence import FramePose
 from ..weights import find_model
-from .datasets import TestClip, find_clips
+from .datasets import TestClip
+from .datasets.clip import Size
+from .manifest import make_manifest
+from .methods import COPY, Make, Model, copies
+from .predictions import Predictions, read_predictions
 from .records import Record, make_record
+from .results import Results
+from .selection import add_poses, detector_for, gather
+from .settings import BenchmarkOptions, claim, settings_in, settings_of, sizes_of, were_good
 from .tables import as_markdown, as_pictures, summarise
 
-if TYPE_CHECKING:
-    from ..diffusion.pipeline import MagicPosePipeline
-
-COPY, TRUTH = "copy of the reference", "truth"
 VIDEO_FPS = 8
 
 
-@dataclass(frozen=True)
-class BenchmarkOptions:
-    """What to evaluate.
-
-    Attributes:
-        dataset: one of `datasets.DATASETS`.
-        root: its folder, or None for ``$MAGICPOSE_DATA``.
-        clips: take the first so many; None for all.
-        model: name or folder; None for the best at hand.
-        steps, guidance: None is the model's own.
-        seed: of the noise.
-        without_motion: the model without its motion module too, beside it.
-        device, dtype: where and in which format to compute.
-    """
-
-    dataset: str
-    root: Path | None = None
-    clips: int | None = None
-    model: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 0
-    without_motion: bool = False
-    device: str = "auto"
-    dtype: str = "auto"
-
-
 def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
-    """Evaluate a model on a dataset's test clips.
+    """Evaluate a model, or what others made, on a dataset's test clips.
 
     Returns:
         The report, as written to ``out/report.json``.
 
     Raises:
-        InputError: no dataset, no model, or a folder that holds another evaluation.
+        InputError: no dataset, no model, a bad clip, or a folder that holds another evaluation.
+        OptionError: options that need a model, and there is none.
     """
+    model = _model_of(options)
+    names = _names_of(options, model)
+    predictions = read_predictions(options.predictions, names)
+    before = settings_in(out)
+    selection = gather(
+        options.dataset,
+        options.root,
+        split=options.split,
+        limit=options.clips,
+        stride=options.stride,
+        skip_bad=options.skip_bad,
+        poses_needed=model is not None,
+        predictions=predictions,
+        known=partial(were_good, before),
+    )
+    settings = settings_of(options, model, predictions, selection)
+    detector_name = settings["poses"] = detector_for(selection) if model is not None else None
+    claim(out, settings, before)
+    results = Results(out, sizes_of(options, model, selection), options.gt)
+    if detector_name is not None:
+        add_poses(selection, detector_name, results.poses)
+    clips = selection.clips
+    manifest = make_manifest(clips, options.dataset, options.split, options.stride)
+    write_json(out / "manifest.json", manifest)
+    for name, make in _methods(options, model, predictions).items():
+        _make_all(f"Making clips: {name}", partial(results.frames_dir, name), make, clips, results.sizes)
+    if options.gt == "vae" and model is not None:
+        _make_all("Truth through the VAE", results.truth_dir, model.through_vae, clips, results.sizes)
+    methods = [*names, *(method.name for method in predictions)]
+    with closing(open_detector("mediapipe")) as detector:
+        records = _record_all(results, methods, clips, detector)
+    for clip in clips:
+        _write_video(results, clip, methods)
+    report = {
+        "magicpose": __version__,
+        "settings": settings,
+        "clips": [clip.name for clip in clips],
+        "frames": manifest["n_frames"],
+        "manifest_sha256": manifest["sha256"],
+        "skipped": selection.skipped,
+        "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
+    }
+    write_json(out / "report.json", report)
+    write_text(out / "report.md", as_markdown(report))
+    save_picture(
+        out / "pictures.jpg", as_pictures(_of_one_size([_strip(results, c, methods) for c in clips]))
+    )
+    return report
+
+
+def _model_of(options: BenchmarkOptions) -> Model | None:
+    """The model to evaluate; none where there are predictions and no model is named."""
+    if options.model is None and options.predictions:
+        if options.gt == "vae":
+            raise OptionError(
+                expected="a model whose VAE the truth goes through, for --gt vae",
+                found="none",
+                remedy="Name it with --model.",
+            )
+        return None
     from ..diffusion.folder import read_facts
 
-    clips = find_clips(options.dataset, options.root, options.clips)
     folder = find_model(options.model)
     facts = read_facts(folder)
     if options.without_motion and not facts.has_motion:
@@ -87,147 +127,71 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
             found="none",
             remedy="Leave --without-motion out.",
         )
-    size_px = facts.sampling.width_px, facts.sampling.height_px
-    settings = {
-        "magicpose": __version__,
-        **asdict(options),
-        "root": str(clips[0].frames[0].parents[2]),
-        "model": folder.name,
-        "steps": options.steps or facts.sampling.num_inference_steps,
-        "guidance": facts.sampling.guidance_scale if options.guidance is None else options.guidance,
-        "size_px": list(size_px),
-        "model_sha256": sha256_of(folder),
-        "clips_sha256": {clip.name: clip.sha256() for clip in clips},
-    }
-    _claim(out, settings)
-    methods = _methods(options, folder, settings)
-    for name, make in methods.items():
-        _make_all(out, name, make, clips, size_px)
-    with closing(open_detector("mediapipe")) as detector:
-        records = _record_all(out, list(methods), clips, size_px, detector)
-    for clip in clips:
-        _write_video(out, clip, list(methods), size_px)
-    report = {
-        "magicpose": __version__,
-        "settings": settings,
-        "clips": [clip.name for clip in clips],
-        "frames": sum(len(clip.frames) - 1 for clip in clips),
-        "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
-    }
-    write_json(out / "report.json", report)
-    write_text(out / "report.md", as_markdown(report))
-    save_picture(out / "pictures.jpg", as_pictures([_strip(out, c, list(methods), size_px) for c in clips]))
-    return report
+    return Model(
+        folder,
+        (facts.sampling.width_px, facts.sampling.height_px),
+        options.steps or facts.sampling.num_inference_steps,
+        facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        options.seed,
+        options.device,
+        options.dtype,
+    )
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Make the folder this evaluation's, or see that it is."""
-    path = out / "settings.json"
-    if path.is_file():
-        there = json.loads(path.read_text())
-        odd = [
-            key for key in settings if there.get(key) != json.loads(json.dumps(settings[key], default=str))
-        ]
-        if odd:
-            raise InputError(
-                expected=f"the same evaluation as in {out}",
-                found=f"another {', '.join(odd)}",
-                remedy="Choose another folder with -o.",
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+def _names_of(options: BenchmarkOptions, model: Model | None) -> list[str]:
+    """Of the methods that make their frames here."""
+    names = [COPY]
+    if model is not None:
+        names.append(model.folder.name)
+    if model is not None and options.without_motion:
+        names.append(f"{model.folder.name} without motion module")
+    return names
 
 
-Make = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-"""(reference ``(H W 3)``, pose maps ``(f H W 3)``, number of the clip) -> frames, all uint8."""
+def _methods(
+    options: BenchmarkOptions, model: Model | None, predictions: Sequence[Predictions]
+) -> dict[str, Make]:
+    makes: list[Make] = [copies]
+    if model is not None:
+        makes += [model.make, partial(model.make, keep_motion=False)]
+    made = dict(zip(_names_of(options, model), makes, strict=False))
+    return {**made, **{method.name: method.frames for method in predictions}}
 
 
-def _methods(options: BenchmarkOptions, folder: Path, settings: dict[str, Any]) -> dict[str, Make]:
-    def with_model(keep_motion: bool) -> Make:
-        loaded: list[MagicPosePipeline] = []  # when its first clip is made, if there is one to make
-
-        def make(reference: np.ndarray, maps: np.ndarray, clip: int) -> np.ndarray:
-            if not loaded:
-                loaded.append(_load(folder, options, keep_motion))
-            frames = loaded[0](
-                reference,
-                maps,
-                num_inference_steps=settings["steps"],
-                guidance_scale=settings["guidance"],
-                seed=options.seed + clip,
-            )
-            return np.stack(list(frames))
-
-        return make
-
-    methods: dict[str, Make] = {
-        COPY: lambda reference, maps, clip: np.repeat(reference[None], len(maps), axis=0),
-        folder.name: with_model(keep_motion=True),
-    }
-    if options.without_motion:
-        methods[f"{folder.name} without motion module"] = with_model(keep_motion=False)
-    return methods
-
-
-def _load(folder: Path, options: BenchmarkOptions, keep_motion: bool) -> MagicPosePipeline:
-    from ..device import pick_device, pick_dtype
-    from ..diffusion.folder import load_model
-    from ..diffusion.pipeline import MagicPosePipeline
-
-    device = pick_device(options.device)
-    pipeline = load_model(folder, device, pick_dtype(options.dtype, device))
-    if keep_motion or pipeline.motion_adapter is None:
-        return pipeline
-    parts = {**pipeline.components, "motion_adapter": None}
-    bare = MagicPosePipeline(**parts, sampling=pipeline.sampling.model_dump())
-    bare.prompt_embeds = pipeline.prompt_embeds
-    return bare
-
-
-def _make_all(out: Path, name: str, make: Make, clips: list[TestClip], size_px: tuple[int, int]) -> None:
-    missing = [(i, clip) for i, clip in enumerate(clips) if not _frames_of(out, name, clip).is_dir()]
-    total = sum(len(clip.frames) - 1 for _, clip in missing)
+def _make_all(
+    what: str,
+    folder_of: Callable[[TestClip], Path],
+    make: Callable[[TestClip, Size], Iterable[np.ndarray]],
+    clips: Sequence[TestClip],
+    sizes: dict[str, Size],
+) -> None:
+    """Write the frames of each clip whose folder is not there yet."""
+    missing = [clip for clip in clips if not folder_of(clip).is_dir()]
     if not missing:
         return
-    with console.progress(f"Making clips: {name}", total=total) as stage:
-        for number, clip in missing:
-            (reference,) = clip.read(clip.frames[:1], *size_px)
-            made = make(reference, clip.read(clip.maps[1:], *size_px), number)
-            with write_folder(_frames_of(out, name, clip)) as folder:
-                for i, frame in enumerate(made, 1):
+    with console.progress(what, total=sum(len(clip.targets) for clip in missing)) as stage:
+        for clip in missing:
+            with write_folder(folder_of(clip)) as folder:
+                for i, frame in enumerate(make(clip, sizes[clip.name]), 1):
                     save_picture(folder / f"{i:04d}.png", frame)
-            stage.advance(len(made))
-
-
-def _frames_of(out: Path, name: str, clip: TestClip) -> Path:
-    return out / "frames" / _folder_of(name) / clip.name
-
-
-def _folder_of(method: str) -> str:
-    return method.replace(" ", "-")
-
-
-def _read_made(out: Path, name: str, clip: TestClip) -> np.ndarray:
-    return np.stack([load_picture(path) for path in sorted(_frames_of(out, name, clip).iterdir())])
+                    stage.advance()
 
 
 def _record_all(
-    out: Path, names: list[str], clips: list[TestClip], size_px: tuple[int, int], detector: Detector
+    results: Results, names: list[str], clips: Sequence[TestClip], detector: Detector
 ) -> dict[str, list[Record]]:
     records: dict[str, list[Record]] = {name: [] for name in names}
     with console.progress("Measuring", total=len(clips) * len(names), unit="clips") as stage:
         for clip in clips:
-            paths = {name: out / "records" / _folder_of(name) / f"{clip.name}.json" for name in names}
+            paths = {name: results.record(name, clip) for name in names}
             truth, poses, person = None, None, None
             for name, path in paths.items():
                 if not path.is_file():
                     if truth is None:
-                        truth = clip.read(clip.frames[1:], *size_px)
+                        truth = results.truth(clip)
                         poses = [detector.detect_still(frame) for frame in truth]
-                        if clip.masks is not None:
-                            person = clip.read(clip.masks[1:], *size_px)[..., 0] > 127
-                    made = _read_made(out, name, clip)
+                        person = results.people(clip)
+                    made = results.made(name, clip)
                     found = _found(made, detector)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_json(path, make_record(made, truth, found, poses or [], person))
@@ -245,23 +209,30 @@ def _found(frames: np.ndarray, detector: Detector) -> list[FramePose]:
     return poses
 
 
-def _write_video(out: Path, clip: TestClip, names: list[str], size_px: tuple[int, int]) -> None:
-    path = out / "videos" / f"{clip.name}.mp4"
+def _write_video(results: Results, clip: TestClip, names: list[str]) -> None:
+    path = results.video(clip)
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    (reference,) = clip.read(clip.frames[:1], *size_px)
-    maps, truth = clip.read(clip.maps[1:], *size_px), clip.read(clip.frames[1:], *size_px)
-    made = [_read_made(out, name, clip) for name in names if name != COPY]
+    reference, maps, truth = clip.reference(results.sizes[clip.name]), results.maps(clip), results.truth(clip)
+    made = [results.made(name, clip) for name in names if name != COPY]
+    columns = [frames for frames in (maps, *made, truth) if frames is not None]
     with open_writer(path, VIDEO_FPS) as writer:
         for i in range(len(truth)):
-            writer.write(side_by_side([reference, maps[i], *(frames[i] for frames in made), truth[i]]))
+            writer.write(side_by_side([reference, *(frames[i] for frames in columns)]))
 
 
-def _strip(out: Path, clip: TestClip, names: list[str], size_px: tuple[int, int]) -> np.ndarray:
+def _strip(results: Results, clip: TestClip, names: list[str]) -> np.ndarray:
     """Reference, pose map, each method and truth at two thirds of a clip."""
-    at = 1 + 2 * (len(clip.frames) - 1) // 3
-    (reference,) = clip.read(clip.frames[:1], *size_px)
-    (pose_map,), (truth,) = (clip.read(paths[at : at + 1], *size_px) for paths in (clip.maps, clip.frames))
-    made = [load_picture(_frames_of(out, name, clip) / f"{at:04d}.png") for name in names if name != COPY]
-    return side_by_side([reference, pose_map, *made, truth])
+    return side_by_side(list(results.shown(clip, names, 2 * len(clip.targets) // 3).values()))
+
+
+def _of_one_size(strips: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Strips with black beside and below the smaller ones."""
+    height_px, width_px = (max(strip.shape[axis] for strip in strips) for axis in (0, 1))
+    placed = []
+    for strip in strips:
+        canvas = np.zeros((height_px, width_px, 3), np.uint8)
+        canvas[: strip.shape[0], : strip.shape[1]] = strip
+        placed.append(canvas)
+    return placed

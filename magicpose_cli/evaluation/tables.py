@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..media.pictures import resize_picture
+from .manifest import as_sentences
 from .people import JOINT_TOLERANCE, SMALLEST_FACE_PX
 from .records import MEANS, Record, identity_kept, interval
 from .temporal import MARGIN_PX
@@ -36,12 +37,9 @@ def as_markdown(report: dict[str, Any]) -> str:
     """The report as a page: settings, a table of all methods, how each number is made, the pictures."""
     settings, methods = report["settings"], report["methods"]
     lines = [
-        f"# {settings['model']} on {settings['dataset']}",
+        f"# {settings['model'] or ', '.join(settings['predictions'])} on {settings['dataset']}",
         "",
-        f"{len(report['clips'])} test clips, {report['frames']} frames; the reference is each clip's first frame, "
-        f"the targets are all later ones. {settings['steps']} steps, guidance {settings['guidance']}, "
-        f"seed {settings['seed']}, "
-        f"{settings['size_px'][0]}x{settings['size_px'][1]} px, magicpose {report['magicpose']}.",
+        as_sentences(report),
         "",
         "| measure | unit, better | " + " | ".join(methods) + " |",
         "| --- | --- |" + " --- |" * len(methods),

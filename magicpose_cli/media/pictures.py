@@ -6,6 +6,7 @@ pixel (0, 0) covers 0..1 in both directions, x to the right, y down.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from dataclasses import dataclass
@@ -42,16 +43,25 @@ def load_picture(path: str | os.PathLike[str]) -> np.ndarray:
     """
     path = Path(path)
     _check_is_file(path)
+    return _load(path, path)
+
+
+def decode_picture(data: bytes, name: str | os.PathLike[str]) -> np.ndarray:
+    """As `load_picture`, of a picture's bytes; errors call it by its name."""
+    return _load(io.BytesIO(data), Path(name))
+
+
+def _load(source: Path | io.BytesIO, path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=READABLE_FORMATS) as opened:
+            with Image.open(source, formats=READABLE_FORMATS) as opened:
                 if getattr(opened, "is_animated", False) and opened.format != "MPO":
                     console.say(f"{path.name} is an animation: its first frame is the picture.")
                 opened.load()
                 return rgb_of(_upright(opened, path), path)
     except UnidentifiedImageError as error:
-        raise _not_a_picture(path) from error
+        raise _not_a_picture(source, path) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise PictureError(
             expected=f"a picture of at most {Image.MAX_IMAGE_PIXELS} pixels",
@@ -240,9 +250,9 @@ def _check_is_file(path: Path) -> None:
     raise PictureError(expected=f"a picture at {path}", found=found, remedy="Check the path.")
 
 
-def _not_a_picture(path: Path) -> PictureError:
+def _not_a_picture(source: Path | io.BytesIO, path: Path) -> PictureError:
     """Say what the file is instead, as far as its first bytes tell."""
-    with path.open("rb") as file:
+    with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else source.open("rb") as file:
         head = file.read(16)
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if brand in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis"):

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from magicpose_cli.cli import app
 from magicpose_cli.evaluation.records import MEANS, identity_kept, interval, make_record
 from magicpose_cli.media.pictures import load_picture, save_picture
-from magicpose_cli.media.video import FrameReader
-from magicpose_cli.pose.sequence import FramePose
+from magicpose_cli.media.video import FrameReader, open_writer
+from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
 from ..tiny import make_tiny
 
@@ -107,6 +107,27 @@ def test_what_is_missing_is_said(
         (["a.mp4", "--truth", "b.mp4", "--names", "x"], "options that go without --grid, found --names"),
         (["a.mp4", "--grid", "3", "--protocol", "all"], "options that go with --grid, found --protocol"),
         (["--dataset", "tiktok", "-o", out], "tiktok in $MAGICPOSE_DATA"),
+        (["a.mp4", "--truth", "b.mp4", "--stride", "3"], "go without --dataset, found --stride"),
+        (["a.mp4", "--truth", "b.mp4", "--skip-bad"], "go without --dataset, found --skip-bad"),
+        (["a.mp4", "--grid", "3", "--gt", "vae"], "go with --grid, found --gt"),
+        (["a.mp4", "--grid", "3", "--predictions", "."], "go with --grid, found --predictions"),
+        (
+            ["--dataset", "synth", "--split", "335-340", "-o", out],
+            "--split with --dataset tiktok, found it with synth",
+        ),
+        (["--dataset", "synth", "--size", "64", "-o", out], "a size like 512x512"),
+        (
+            ["--dataset", "synth", "--predictions", ".", "--steps", "3", "-o", out],
+            "options that go with --predictions alone, found --steps. Leave them out, or name a model",
+        ),
+        (
+            ["--dataset", "synth", "--root", dataset, "--predictions", ".", "--gt", "vae", "-o", out],
+            "a model whose VAE the truth goes through",
+        ),
+        (
+            ["--dataset", "synth", "--root", dataset, "--predictions", "none", "-o", out],
+            "a folder of results at none",
+        ),
         (["--dataset", "synth", "--root", tmp_path, "-o", out], "magicpose synth --split test"),
     ]
     for arguments, message in cases:
@@ -114,6 +135,124 @@ def test_what_is_missing_is_said(
         assert (code, printed) == (2, "")
         assert message in " ".join(said.split())
     assert not out.exists()
+
+
+def test_what_others_made_is_scored_without_a_model(dataset: Path, tmp_path: Path) -> None:
+    """The truth itself is ideal, a lighter one is worse by what it is lighter, in frames of half the size."""
+    (tmp_path / "exact").symlink_to(dataset / "disco_test_set")
+    for clip in ("a", "b"):
+        (tmp_path / "lighter" / clip).mkdir(parents=True)
+        for path in sorted((dataset / "disco_test_set" / clip).iterdir())[1:]:
+            frame = np.clip(load_picture(path).astype(int) + 10, 0, 255).astype(np.uint8)
+            save_picture(tmp_path / "lighter" / clip / path.name, frame[::2, ::2])
+    out = tmp_path / "out"
+    command = ["--dataset", "synth", "--root", dataset, "-o", out]
+    command += ["--predictions", tmp_path / "exact", "--predictions", f"ten levels={tmp_path / 'lighter'}"]
+    code, table, said = run(*command)
+    assert code == 0, said
+    assert said.count("exact has as many frames as the truth with its reference") == 1
+    assert said.count("are resized to") == 1
+    report = json.loads((out / "report.json").read_text())
+    assert list(report["methods"]) == ["copy of the reference", "exact", "ten levels"]
+    exact, lighter = report["methods"]["exact"]["values"], report["methods"]["ten levels"]["values"]
+    assert (exact["psnr"], exact["l1"], exact["pose_accuracy"]) == (100, 0, 1)
+    assert 5 < lighter["l1"] < 20 and "ten levels" in table
+    assert report["settings"]["model"] is None and report["settings"]["steps"] is None
+    assert report["skipped"] == {} and report["frames"] == 4
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["n_videos"], manifest["n_frames"]) == (2, 4)
+    assert report["manifest_sha256"] == manifest["sha256"]
+    page = (out / "report.md").read_text()
+    assert page.startswith("# exact, ten levels on synth") and manifest["sha256"][:12] in page
+
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    code, again, _ = run(*command)
+    assert (code, again) == (0, table)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == before
+    save_picture(tmp_path / "lighter" / "b" / "0002.png", frame)
+    code, _, said = run(*command)
+    assert code == 2 and "one size" in said  # what has changed is looked through again
+    shutil.copy(tmp_path / "lighter" / "b" / "0001.png", tmp_path / "lighter" / "b" / "0002.png")
+    code, _, said = run(*command)
+    assert code == 2 and "another predictions" in said
+
+
+def test_bad_clips_end_it_or_are_left_out_and_counted(dataset: Path, tmp_path: Path) -> None:
+    root, made = tmp_path / "root", tmp_path / "made"
+    for clip in "abcdefg":
+        shutil.copytree(dataset / "disco_test_set" / "a", root / clip)
+        shutil.copytree(dataset / "disco_test_set" / "a", made / clip)
+    (root / "b" / "0001.png").unlink()
+    (root / "c" / "0001.png").write_bytes((root / "c" / "0001.png").read_bytes()[:5000])
+    save_picture(root / "d" / "0002.png", np.zeros((20, 20, 3), np.uint8))
+    shutil.rmtree(root / "e")
+    (root / "e").mkdir()
+    (made / "f" / "0004.png").symlink_to(made / "f" / "0000.png")
+    shutil.rmtree(made / "g")
+    command = ["--dataset", "folder", "--root", root, "--predictions", made, "-o", tmp_path / "out"]
+    command += ["--size", "64x64"]
+    code, _, said = run(*command)
+    assert code == 2 and "frame 0001 after 0000.png" in said and "--skip-bad" in said
+    assert not (tmp_path / "out").exists()
+    code, _, said = run(*command, "--skip-bad")
+    assert code == 0, said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["clips"] == ["a"] and report["settings"]["size_px"] == [64, 64]
+    assert list(report["skipped"]) == list("bcdefg")
+    for clip, reason in zip(
+        "bcdefg", ("0002.png next", "c/0001.png", "20x20", "0 frames", "0004.png", "found none"), strict=True
+    ):
+        assert reason in report["skipped"][clip]
+        assert f"the clip {clip} is left out" in said
+    assert "Left out: 6 (b: " in (tmp_path / "out" / "report.md").read_text()
+    shutil.rmtree(root / "a")
+    code, _, said = run(*command[:-3], tmp_path / "none", "--skip-bad")
+    assert code == 2 and "found 6, all of them bad" in said
+
+
+def test_a_folder_of_videos_with_a_model_through_its_vae(dataset: Path, model: Path, tmp_path: Path) -> None:
+    root, out = tmp_path / "root", tmp_path / "out"
+    root.mkdir()
+    for clip in ("a", "b"):
+        with open_writer(root / f"{clip}.mp4", 8) as writer:
+            for i in range(6):
+                writer.write(load_picture(dataset / "disco_test_set" / clip / f"{i // 2:04d}.png"))
+    command = ["--dataset", "folder", "--root", root, "--model", model, "-o", out]
+    command += ["--gt", "vae", "--stride", "2", "--skip-bad"]
+    code, table, said = run(*command)
+    assert code == 0, said
+    report = json.loads((out / "report.json").read_text())
+    assert report["clips"] == ["a", "b"] and report["frames"] == 6
+    assert report["settings"]["poses"] == "mediapipe"
+    truth = [load_picture(path) for path in sorted((out / "truth" / "a").iterdir())]
+    assert [frame.shape for frame in truth] == [(64, 64, 3)] * 3
+    page = (out / "report.md").read_text()
+    assert "every 2th" not in page and "every second" in page and "through the model's VAE" in page
+    assert "detected by mediapipe" in page
+    # what is compared with is what the page shows as truth, and no real frame
+    made = load_picture(out / "frames" / "tiny" / "a" / "0001.png").astype(float)
+    record = json.loads((out / "records" / "tiny" / "a.json").read_text())
+    assert record["frames"]["l1"][0] == pytest.approx(np.abs(made - truth[0]).mean())
+    kept = (out / "poses" / "a.npz").stat().st_mtime_ns
+    code, again, said = run(*command)
+    assert (code, again) == (0, table) and "Finding poses" not in said
+    assert (out / "poses" / "a.npz").stat().st_mtime_ns == kept
+
+
+def test_a_clips_poses_do_not_depend_on_the_clip_before(dataset: Path, model: Path, tmp_path: Path) -> None:
+    for clip in ("a", "b"):
+        shutil.copytree(dataset / "disco_test_set" / clip, tmp_path / "both" / clip)
+    shutil.copytree(tmp_path / "both" / "b", tmp_path / "alone" / "b")
+    found = []
+    for root in ("both", "alone"):
+        out = tmp_path / f"out-{root}"
+        code, _, said = run(
+            "--dataset", "folder", "--root", tmp_path / root, "--model", model, "-o", out, "--skip-bad"
+        )
+        assert code == 0, said
+        found.append(PoseSequence.load(out / "poses" / "b.npz"))
+    for part in ("body", "face"):
+        assert (getattr(found[0], part) == getattr(found[1], part)).all()
 
 
 def test_a_missing_pose_map_is_named(dataset: Path, tmp_path: Path) -> None:
