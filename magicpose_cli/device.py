@@ -83,3 +83,13 @@ def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_form
 
     is_last = device.type == "cpu" and dtype is torch.bfloat16
     return torch.channels_last if is_last else torch.contiguous_format
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when a device has done what it was given: a GPU works on while Python goes ahead."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

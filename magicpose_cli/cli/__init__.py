@@ -80,7 +80,7 @@ def _options(
     """Options of every command."""
 
 
-from . import encode, eval, extract_pose, models, retarget, study, synth, train  # noqa: E402
+from . import bench, encode, eval, extract_pose, models, retarget, study, synth, train  # noqa: E402
 
 app.command("retarget")(retarget.retarget)
 app.command("extract-pose")(extract_pose.extract_pose)
@@ -88,6 +88,7 @@ app.command("encode")(encode.encode)
 app.command("eval")(eval.evaluate)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
+app.command("bench")(bench.bench)
 
 _models = typer.Typer(no_args_is_help=True, help="Convert released weights, and export models.")
 _models.command("convert")(models.convert)

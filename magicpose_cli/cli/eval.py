@@ -277,15 +277,16 @@ def _size_of(text: str | None) -> tuple[int, int] | None:
     """Width and height in px."""
     if text is None:
         return None
-    width, _, height = text.lower().partition("x")
-    sides = [int(side) for side in (width, height) if side.isdecimal()]
-    if len(sides) != 2 or not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in sides):
+    from ..jobs.fit import read_size
+
+    sides = read_size(text)
+    if not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in sides):
         raise OptionError(
             expected=f"a size like 512x512, sides of {_SMALLEST_PX} to {_LARGEST_PX} px",
             found=repr(text),
             remedy="Give width x height.",
         )
-    return sides[0], sides[1]
+    return sides
 
 
 def _two_videos(

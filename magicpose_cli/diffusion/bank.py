@@ -137,8 +137,7 @@ class BankLink:
 
     def collect(self) -> Bank:
         """Take what the appearance net's last call wrote; what the UNet still holds of the one before goes."""
-        for reader in self._readers.values():
-            reader.forget()
+        self.forget()
         bank = {name: writer.tokens for name, writer in self._writers.items() if writer.tokens is not None}
         for writer in self._writers.values():
             writer.tokens = None
@@ -150,10 +149,14 @@ class BankLink:
             reader.tokens = None if bank is None or scale == 0 else bank[name]
             reader.scale = scale
 
-    def remove(self) -> None:
-        """Give both networks stock attention back."""
+    def forget(self) -> None:
+        """Let go of the bank that the UNet holds, and of what was made of it."""
         for reader in self._readers.values():
             reader.forget()
+
+    def remove(self) -> None:
+        """Give both networks stock attention back."""
+        self.forget()
         for network in self._networks:
             network.set_attn_processor(
                 {

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import MotionAdapter, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    MotionAdapter,
+    UNet2DConditionModel,
+)
 from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
 
@@ -219,3 +225,30 @@ def load_model(
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline
+
+
+def load_shapes(folder: Path) -> MagicPosePipeline:
+    """A model without its weights, on torch's meta device: what it costs and holds can be told in a second.
+
+    Raises:
+        ModelError: the folder is not whole.
+    """
+    index = check_folder(folder)
+    with torch.device("meta"):
+        parts = {
+            name: kind.from_config(kind.load_config(folder / name))
+            for name, kind in _NETWORKS.items()
+            if _has(index, name)
+        }
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    return MagicPosePipeline(**parts, scheduler=scheduler, sampling=index.get("sampling"))
+
+
+_NETWORKS: dict[str, Any] = {
+    "vae": AutoencoderKL,
+    "unet": UNet2DConditionModel,
+    "appearance_unet": UNet2DConditionModel,
+    "pose_controlnet": ControlNetModel,
+    "motion_adapter": MotionAdapter,
+}
+"""What `load_shapes` builds; an image encoder's share is small and told nowhere."""

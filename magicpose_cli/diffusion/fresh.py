@@ -6,6 +6,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from torch import nn
 
+from ..device import memory_format
 from ..recipe import Recipe
 from .motion import silence
 from .pipeline import MagicPosePipeline
@@ -63,6 +64,27 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
     )
     # no text encoder made this one: a constant that the networks' cross-attention learns to use
     pipeline.prompt_embeds = torch.ones(1, 1, shape.cross_attention_dim)
+    return pipeline
+
+
+def sd15_sized(device: torch.device | str, dtype: torch.dtype) -> MagicPosePipeline:
+    """A model of the released one's size with random weights, to count and time; diffusers' defaults are SD1.5's."""
+    levels = 4
+    with torch.device(device):
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512),
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            layers_per_block=2,
+        )
+        unets = [UNet2DConditionModel(cross_attention_dim=768).to(dtype) for _ in range(2)]
+        pose_controlnet = ControlNetModel.from_unet(unets[0], load_weights_from_unet=False).to(dtype)
+    for network in (vae, *unets, pose_controlnet):
+        network.eval().requires_grad_(False)
+    pipeline = MagicPosePipeline(vae, unets[0], unets[1], DDIMScheduler(), pose_controlnet)
+    pipeline.prompt_embeds = torch.zeros(1, 77, 768)
+    layout = memory_format(torch.device(device), dtype)
+    pipeline.network.to(memory_format=layout)
     return pipeline
 
 

@@ -70,7 +70,8 @@ class MagicPoseNetwork(nn.Module):
         self.link = BankLink(appearance_unet, self.unet)
         self._num_positions = unet.config.in_channels - unet.config.out_channels
 
-    def _with_positions(self, latents: Tensor) -> Tensor:
+    def with_positions(self, latents: Tensor) -> Tensor:
+        """Latents ``(n c h w)`` with the `position_channels` that the UNet takes beside them, if it takes any."""
         if not self._num_positions:
             return latents
         waves = position_channels(self._num_positions, *latents.shape[-2:]).to(latents)
@@ -85,7 +86,7 @@ class MagicPoseNetwork(nn.Module):
             prompt_embeds: ``(1 n d)``.
         """
         self.appearance_unet(
-            self._with_positions(reference_latent),
+            self.with_positions(reference_latent),
             timestep,
             prompt_embeds.expand(reference_latent.shape[0], -1, -1),
             return_dict=False,
@@ -136,7 +137,7 @@ class MagicPoseNetwork(nn.Module):
             ValueError: pose maps for a network without a ControlNet.
         """
         batch, frames = latents.shape[:2]
-        flat = self._with_positions(latents.flatten(0, 1))
+        flat = self.with_positions(latents.flatten(0, 1))
         flat_timestep = timestep.repeat_interleave(frames)
         text = prompt_embeds.expand(batch * frames, -1, -1)
         down, mid = None, None

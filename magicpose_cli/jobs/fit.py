@@ -17,6 +17,20 @@ Fit = Literal["crop", "pad"]
 _SMALLEST_PX, _LARGEST_PX = 64, 2048
 
 
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height in px from ``WxH``.
+
+    Raises:
+        OptionError: something else.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise OptionError(
+            expected="a size like 512x768, or auto", found=repr(text), remedy="Give width x height."
+        )
+    return int(parts[0]), int(parts[1])
+
+
 def choose_size(
     wanted: str, reference_px: tuple[int, int], sampling: SamplingBlock, multiple_px: int
 ) -> tuple[int, int]:
@@ -38,12 +52,7 @@ def choose_size(
         aspect = min(max(reference_px[0] / reference_px[1], 1 / 3), 3)
         width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
         return tuple(max(multiple_px, round(side / multiple_px) * multiple_px) for side in (width, height))  # type: ignore[return-value]
-    parts = wanted.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise OptionError(
-            expected="a size like 512x768, or auto", found=repr(wanted), remedy="Give width x height."
-        )
-    width_px, height_px = int(parts[0]), int(parts[1])
+    width_px, height_px = read_size(wanted)
     if (
         width_px % multiple_px
         or height_px % multiple_px

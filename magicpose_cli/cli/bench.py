@@ -1,0 +1,85 @@
+"""`bench`: how fast a model samples here, and how far that is from the least it could take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .options import DtypeName
+
+
+def bench(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder; sd15: random weights of the released size; without it the best one installed."
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of the video.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps to time.")] = 3,
+    size: Annotated[
+        str | None, typer.Option(help="WxH; the model's own by default.", show_default=False)
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(min=0, help="Image-CFG; 1 is off.", show_default="model's")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Annotated[
+        DtypeName, typer.Option(help="Number format; auto: fp16 on a GPU, bf16 on a CPU that has it.")
+    ] = DtypeName.auto,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Also the paper's plain order: each network for each frame, nothing kept."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Time a model on this machine, part by part, beside the least time that its operations allow."""
+    from .. import console
+    from ..jobs.bench import BenchOptions
+    from ..jobs.bench import bench as run
+    from ..jobs.fit import read_size
+
+    options = BenchOptions(
+        model,
+        frames,
+        steps,
+        None if size is None else read_size(size),
+        guidance,
+        device,
+        dtype.value,
+        compare,
+    )
+    report = run(options)
+    console.result(report if as_json else _as_table(report), as_json=as_json)
+
+
+def _as_table(report: dict[str, Any]) -> str:
+    rates = report["rates_gflops"]
+    lines = [
+        f"{report['model']}, {report['size_px'][0]}x{report['size_px'][1]}, {report['frames']} frames, "
+        f"{report['steps']} steps, guidance {report['guidance']:g}, {report['dtype']} on {report['device']}",
+        f"this machine: {rates['convolutions']} GFLOP/s in convolutions, {rates['matrices']} in products of matrices",
+        "",
+        f"{'':<16}{'GFLOP':>10}{'floor s':>10}{'seconds':>10}{'ratio':>8}",
+    ]
+    for part, row in report["parts"].items():
+        lines.append(
+            f"{part:<16}{row['gflop']:>10.1f}{row['floor_s']:>10.3f}{row['seconds']:>10.3f}{row['ratio']:>8.2f}"
+        )
+    lines.append(f"{'elsewhere':<16}{'':>10}{'':>10}{report['elsewhere_s']:>10.3f}")
+    lines.append(
+        f"{'all':<16}{'':>10}{report['floor_s']:>10.3f}{report['seconds']:>10.3f}{report['ratio']:>8.2f}"
+    )
+    for steps, rate in report["frames_per_second"].items():
+        lines.append(f"frames a second at {steps}: {rate:.3g}")
+    lines.append(f"peak memory: {report['peak_memory_mb']} MB")
+    if "plain_order" in report:
+        plain = report["plain_order"]
+        lines.append(
+            f"plain order, one step: {plain['plain_s']:.2f} s; ours {plain['ours_s']:.2f} s, "
+            f"{plain['times_as_fast']:.2f} times as fast; predictions {plain['relative_rms']:.1e} apart (relative RMS)"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""Operations of the released model's networks, as counted independently at 512x512 (paper's sizes, batch 1)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from magicpose_cli.diffusion.cost import count_costs
+from magicpose_cli.diffusion.fresh import sd15_sized
+
+from ..tiny import make_tiny
+
+
+def test_sd15s_networks_cost_what_they_are_known_to():
+    costs = count_costs(sd15_sized("meta", torch.float32), 512, 512)
+    # of the UNet's 951.4 with a bank of its own, 25.6 are the bank's keys and values: here once for 16 frames
+    unet = 951.4 - 25.6 * 15 / 16
+    known = {"appearance_net": 803.2, "unet": unet, "unet_plain": 803.3, "pose_embedding": 14.7}
+    for part, gflop in known.items():
+        assert getattr(costs, part).total / 1e9 == pytest.approx(gflop, abs=0.1), part
+    both = costs.pose_controlnet + costs.pose_embedding
+    assert both.total / 1e9 == pytest.approx(283.3 - 0.3, abs=0.5)
+    # the released order: appearance net and both ControlNets once for each frame; ours, at 16 frames
+    plain = costs.appearance_net.total + 2 * both.total + 951.4e9 + costs.unet_plain.total
+    ours = (
+        sum(flops.total for part, flops in costs.of_video(16, 1, guided_steps=1).items() if part != "VAE")
+        / 16
+    )
+    assert plain / ours == pytest.approx(1.51, abs=0.01)
+
+
+def test_the_motion_module_is_counted_by_itself():
+    plain, moving = (count_costs(make_tiny(motion=motion).to("meta"), 32, 32) for motion in (False, True))
+    assert plain.motion_module.total == 0 < moving.motion_module.total
+    for part in ("appearance_net", "unet", "unet_plain", "pose_controlnet", "decode"):
+        assert getattr(plain, part).total == pytest.approx(getattr(moving, part).total), part
+
+
+def test_a_video_takes_no_more_than_its_parts():
+    costs = count_costs(make_tiny().to("meta"), 32, 32)
+    one, long = (costs.of_video(frames, 5, guided_steps=0) for frames in (1, 100))
+    assert long["UNet"].total == pytest.approx(100 * one["UNet"].total)
+    assert long["appearance net"].total == 2 * one["appearance net"].total  # a stretch of 64, and the rest
+    assert costs.of_video(1, 5, guided_steps=5)["UNet"].total > one["UNet"].total

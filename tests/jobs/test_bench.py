@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from magicpose_cli.cli import app
+from magicpose_cli.errors import OptionError
+from magicpose_cli.jobs.bench import BenchOptions, bench
+
+from ..tiny import make_tiny
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "tiny"
+    make_tiny(motion=True).save_pretrained(path)
+    return path
+
+
+def test_it_times_each_part_and_compares_with_the_plain_order(folder):
+    report = bench(BenchOptions(str(folder), frames=4, steps=2, dtype="fp32", compare=True))
+    assert report["guidance"] == 2.0
+    parts = report["parts"]
+    assert set(parts) == {"appearance net", "pose embedding", "pose ControlNet", "UNet", "VAE"}
+    assert all(row["seconds"] > 0 and row["gflop"] >= 0 for row in parts.values())
+    assert sum(row["seconds"] for row in parts.values()) <= report["seconds"]
+    assert report["ratio"] >= 1
+    assert report["plain_order"]["relative_rms"] < 1e-5
+    assert report["plain_order"]["plain_s"] > 0
+
+
+def test_the_command_prints_a_table_or_json(folder):
+    given = ["bench", "--model", str(folder), "--frames", "2", "--steps", "1", "--dtype", "fp32"]
+    table = CliRunner().invoke(app, given)
+    assert table.exit_code == 0, table.output
+    assert "pose ControlNet" in table.output
+    as_json = CliRunner().invoke(app, [*given, "--json"])
+    assert json.loads(as_json.stdout)["frames"] == 2
+
+
+def test_a_size_the_model_cannot_make_is_refused(folder):
+    with pytest.raises(OptionError, match="multiples of 8"):
+        bench(BenchOptions(str(folder), size_px=(30, 30)))
