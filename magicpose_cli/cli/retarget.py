@@ -157,6 +157,12 @@ def retarget(
     force: Annotated[
         bool, typer.Option("--force", help="Replace outputs that exist.", rich_help_panel=_SOUND)
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only check the inputs and say what the run would take.", rich_help_panel=_SOUND
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON.", rich_help_panel=_SOUND)
     ] = False,
@@ -167,45 +173,49 @@ def retarget(
     """
     from .. import console
     from ..jobs.plan import RetargetOptions
+
+    options = RetargetOptions(
+        model=model,
+        preset=preset,
+        steps=steps,
+        guidance=guidance,
+        solver=None if solver is None else solver.value,
+        seed=seed,
+        size=size,
+        fit=fit.value,
+        device=device,
+        dtype=dtype.value,
+        start_s=start,
+        duration_s=duration,
+        window=window,
+        overlap=overlap,
+        windows=windows.value,
+        also=tuple(also or ()),
+        appearance_scale=appearance_scale,
+        pose_scale=pose_scale,
+        pose_start=pose_start,
+        pose_end=pose_end,
+        noise=None if noise is None else noise.value,
+        noisy_reference=noisy_reference,
+        base_unet=base_unet,
+        motion_module=motion_module,
+        driving_kind=driving_kind.value,
+        detector=detector.value,
+        audio_from=audio,
+        keep_audio=not no_audio,
+        compare=compare,
+        force=force,
+    )
+    if dry_run:
+        from ..jobs.forecast import as_sentences, forecast
+        from ..jobs.plan import make_plan
+
+        found = forecast(make_plan(reference, driving, output, options), options)
+        console.result(found if as_json else as_sentences(found), as_json=as_json)
+        return
     from ..jobs.retarget import retarget as run
 
-    report = run(
-        reference,
-        driving,
-        output,
-        RetargetOptions(
-            model=model,
-            preset=preset,
-            steps=steps,
-            guidance=guidance,
-            solver=None if solver is None else solver.value,
-            seed=seed,
-            size=size,
-            fit=fit.value,
-            device=device,
-            dtype=dtype.value,
-            start_s=start,
-            duration_s=duration,
-            window=window,
-            overlap=overlap,
-            windows=windows.value,
-            also=tuple(also or ()),
-            appearance_scale=appearance_scale,
-            pose_scale=pose_scale,
-            pose_start=pose_start,
-            pose_end=pose_end,
-            noise=None if noise is None else noise.value,
-            noisy_reference=noisy_reference,
-            base_unet=base_unet,
-            motion_module=motion_module,
-            driving_kind=driving_kind.value,
-            detector=detector.value,
-            audio_from=audio,
-            keep_audio=not no_audio,
-            compare=compare,
-            force=force,
-        ),
-    )
+    report = run(reference, driving, output, options)
     if as_json:
         console.result(report, as_json=True)
     else:

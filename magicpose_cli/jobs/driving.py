@@ -150,6 +150,11 @@ class Driving:
         return self._poses.width_px, self._poses.height_px
 
     @property
+    def expected_frames(self) -> int | None:
+        """How many frames it has, as far as it tells before it is read."""
+        return self._reader.expected_frames if self._reader is not None else len(self._poses)
+
+    @property
     def has_audio(self) -> bool:
         return self._reader is not None and self._reader.info.has_audio
 

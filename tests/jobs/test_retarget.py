@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -234,3 +235,43 @@ def test_the_command_prints_the_report_and_exits_2_on_bad_input(inputs, tmp_path
     assert "--force" in again.stderr
     assert again.stdout == ""
     assert sum(1 for _ in FrameReader(tmp_path / "out.mp4")) == FRAMES
+
+
+def test_a_preset_samples_as_the_models_folder_says(inputs, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(inputs / "model", folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    fast = {"num_inference_steps": 2, "guidance_scale": 1.0, "solver": "unipc"}
+    index["sampling"]["presets"] = {"fast": fast}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+    def run(name, **options):
+        given = RetargetOptions(model=str(folder), device="cpu", **options)
+        return retarget(inputs / "reference.png", inputs / "dance.npz", tmp_path / name, given)["options"]
+
+    chosen = run("fast.mp4", preset="fast")
+    assert (chosen["steps"], chosen["guidance"], chosen["solver"]) == (2, 1.0, "unipc")
+    overruled = run("overruled.mp4", preset="fast", steps=1)
+    assert (overruled["steps"], overruled["solver"]) == (1, "unipc")
+    with pytest.raises(OptionError, match=r"\(fast\), found --preset slow"):
+        run("slow.mp4", preset="slow")
+
+
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(inputs, tmp_path):
+    given = [
+        "retarget",
+        str(inputs / "reference.png"),
+        str(inputs / "dance.npz"),
+        "-o",
+        str(tmp_path / "a.mp4"),
+    ]
+    given += ["--model", str(inputs / "model"), "--dry-run"]
+    told = CliRunner().invoke(app, given)
+    assert told.exit_code == 0, told.output
+    assert "20 frames of 40x24 px, 3 steps" in told.output
+    found = json.loads(CliRunner().invoke(app, [*given, "--json"]).stdout)
+    assert found["seconds"] > 0
+    assert found["weights_mb"] >= 1
+    twice = json.loads(CliRunner().invoke(app, [*given, "--json", "--steps", "6"]).stdout)
+    assert found["gflop"] < twice["gflop"] <= 2 * found["gflop"] + 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,97 @@
+"""What a run will take, told before a weight is loaded: operations, time, memory, size of the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import OptionError
+from .bench import measure_rates
+from .plan import Plan, RetargetOptions
+
+OVERHEAD = 1.6
+"""Time over the floor of the networks' operations, as `bench` measures it on CPUs; a GPU's may be more."""
+_BITS_A_PIXEL = 0.1  # of x264 at the writer's quality, for rendered and filmed dancers
+
+
+def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
+    """Foretell a run.
+
+    Args:
+        plan: what was settled.
+        options: what was asked for.
+
+    Returns:
+        ``frames``, ``steps``, ``gflop``, ``seconds`` (sampling and decoding; detection and loading come on top),
+        ``weights_mb``, ``latents_mb`` and ``output_mb``; None where the driving does not tell its length.
+
+    Raises:
+        OptionError: networks in place of the model's own, which are not looked into.
+    """
+    from ..diffusion.cost import count_costs
+    from ..diffusion.folder import load_shapes
+
+    if options.base_unet or options.motion_module:
+        raise OptionError(
+            expected="--dry-run of a model as it is",
+            found="--base-unet or --motion-module",
+            remedy="Leave one of them out.",
+        )
+    shapes = load_shapes(plan.model_dir)
+    sampling = plan.sampling
+    width_px, height_px = plan.reference_place.width_px, plan.reference_place.height_px
+    frames = plan.driving.expected_frames
+    found: dict[str, Any] = {
+        "frames": frames,
+        "steps": sampling.num_inference_steps,
+        "size_px": [width_px, height_px],
+        "device": str(plan.device),
+        "dtype": str(plan.dtype).removeprefix("torch."),
+        "weights_mb": round(
+            sum(_megabytes(part, plan.dtype.itemsize) for part in shapes.components.values())
+        ),
+        "gflop": None,
+        "seconds": None,
+        "latents_mb": None,
+        "output_mb": None,
+    }
+    if frames is None:
+        return found
+    start, end = sampling.guided
+    steps = sampling.num_inference_steps
+    guided = sum(start <= step / steps < end for step in range(steps))
+    costs = count_costs(shapes, width_px, height_px)
+    overlap = options.overlap / (options.window - options.overlap) if plan.facts.has_motion else 0.0
+    parts = costs.of_video(
+        frames,
+        steps,
+        guided_steps=guided * (sampling.guidance_scale not in (0, 1)),
+        overlap_share=overlap if frames > options.window else 0.0,
+    )
+    rates = measure_rates(plan.device, plan.dtype)
+    latents = frames * shapes.vae.config.latent_channels * width_px * height_px / shapes.latent_factor**2
+    return {
+        **found,
+        "gflop": round(sum(flops.total for flops in parts.values()) / 1e9),
+        "seconds": round(OVERHEAD * sum(rates.seconds(flops) for flops in parts.values()), 3),
+        "latents_mb": round(4 * latents / 2**20, 1),
+        "output_mb": round(frames * width_px * height_px * _BITS_A_PIXEL / 8 / 2**20, 2),
+    }
+
+
+def as_sentences(found: dict[str, Any]) -> str:
+    """The forecast for people."""
+    width_px, height_px = found["size_px"]
+    if found["frames"] is None:
+        return f"The driving does not tell how many frames it has. Weights: {found['weights_mb']} MB."
+    minutes, seconds = divmod(round(found["seconds"]), 60)
+    return (
+        f"{found['frames']} frames of {width_px}x{height_px} px, {found['steps']} steps: {found['gflop']:,} GFLOP, "
+        f"about {minutes} min {seconds} s on {found['device']} in {found['dtype']}, and detection.\n"
+        f"Memory: {found['weights_mb']} MB of weights, {found['latents_mb']} MB of latents. "
+        f"Result: about {found['output_mb']} MB."
+    )
+
+
+def _megabytes(part: Any, itemsize: int) -> float:
+    parameters = getattr(part, "parameters", None)
+    return sum(p.numel() for p in parameters()) * itemsize / 2**20 if parameters is not None else 0.0
