@@ -18,6 +18,7 @@ from diffusers import (
 )
 from diffusers.utils import logging
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from ..device import memory_format
 from ..errors import ModelError
@@ -219,9 +220,9 @@ def load_model(
     pipeline.to(device)
     pipeline.network.to(memory_format=memory_format(device, dtype))
     if device.type == "cpu":
-        pipeline.vae.to(
-            torch.float32
-        )  # bf16 has half a grey level's steps near white, and a VAE's share is small
+        # bf16 has half a grey level's steps near white, and a VAE's share of the time is small; torch's own `to`,
+        # since diffusers' warns of layers to keep in fp32
+        nn.Module.to(pipeline.vae, torch.float32)
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline

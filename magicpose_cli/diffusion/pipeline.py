@@ -19,7 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from .. import console
@@ -113,7 +113,7 @@ class MagicPosePipeline(DiffusionPipeline):
         super().to(*args, **kwargs)
         self.network.to(self.unet.device, self.unet.dtype)
         if self.vae.config.force_upcast and self.vae.dtype == torch.float16:
-            self.vae.to(torch.float32)  # SD's VAE overflows in fp16
+            nn.Module.to(self.vae, torch.float32)  # SD's VAE overflows in fp16; diffusers' own `to` warns
         return self
 
     # sizes
