@@ -34,6 +34,10 @@ def bench(
             "--compare", help="Also the paper's plain order: each network for each frame, nothing kept."
         ),
     ] = False,
+    against_cpu: Annotated[
+        bool,
+        typer.Option("--against-cpu", help="Also compare a prediction with the CPU's in fp32."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Time a model on this machine, part by part, beside the least time that its operations allow."""
@@ -82,4 +86,7 @@ def _as_table(report: dict[str, Any]) -> str:
             f"plain order, one step: {plain['plain_s']:.2f} s; ours {plain['ours_s']:.2f} s, "
             f"{plain['times_as_fast']:.2f} times as fast; predictions {plain['relative_rms']:.1e} apart (relative RMS)"
         )
+    if "against_cpu" in report:
+        apart = report["against_cpu"]["relative_rms"]
+        lines.append(f"against the CPU in fp32: predictions {apart:.1e} apart (relative RMS)")
     return "\n".join(lines)

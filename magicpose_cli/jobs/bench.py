@@ -47,6 +47,7 @@ class BenchOptions:
         guidance: None is the model's own.
         device, dtype: where and in which format.
         compare: time the paper's plain order beside it: each network for each frame, nothing kept.
+        against_cpu: compare a prediction with the CPU's in fp32: for who has a GPU, which our tests have not.
     """
 
     model: str | None = None
@@ -57,14 +58,16 @@ class BenchOptions:
     device: str = "auto"
     dtype: str = "auto"
     compare: bool = False
+    against_cpu: bool = False
 
 
 def bench(options: BenchOptions) -> dict[str, Any]:
     """Time a model.
 
     Returns:
-        A document: ``rates`` (GFLOP/s), ``parts`` (GFLOP, floor and seconds of each), ``step`` and ``frame`` (seconds,
-        floor, ratio), ``plain_order`` where it was asked for, ``peak_memory_mb``, and what was timed.
+        A document: ``rates_gflops``, ``parts`` (GFLOP, floor and seconds of each), ``seconds``, ``floor_s`` and their
+        ``ratio``, ``elsewhere_s``, ``frames_per_second``, ``peak_memory_mb``, what was timed, and ``plain_order`` and
+        ``against_cpu`` where they were asked for.
 
     Raises:
         InputError: no such model, or it follows no pose.
@@ -127,6 +130,10 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     }
     if options.compare:
         report["plain_order"] = _compare(pipeline, given, guidance, device)
+    if options.against_cpu:
+        exact = _open(options, torch.device("cpu"), torch.float32)[1]
+        predictions = [_predict(model, given, guidance).cpu() for model in (exact, pipeline)]
+        report["against_cpu"] = {"relative_rms": _relative_rms(*predictions)}
     return report
 
 
@@ -308,16 +315,32 @@ def _compare(
             results[name] = call().float()
             wait_for(device)
             seconds[name].append(time.perf_counter() - start_s)
-    apart = (results["plain"] - results["ours"]).square().mean().sqrt() / results[
-        "plain"
-    ].square().mean().sqrt()
     plain_s, ours_s = (median(seconds[name]) for name in ("plain", "ours"))
     return {
         "plain_s": round(plain_s, 3),
         "ours_s": round(ours_s, 3),
         "times_as_fast": round(plain_s / ours_s, 3),
-        "relative_rms": float(apart),
+        "relative_rms": _relative_rms(results["plain"], results["ours"]),
     }
+
+
+def _predict(pipeline: MagicPosePipeline, given: Given, guidance: float) -> torch.Tensor:
+    """One prediction in fp32, from inputs that are the same for each device."""
+    reference, maps = given
+    pose_maps = torch.from_numpy(maps).permute(0, 3, 1, 2) / 255
+    channels = pipeline.vae.config.latent_channels
+    rows, columns = (side // pipeline.latent_factor for side in reference.shape[:2])
+    draw = torch.Generator().manual_seed(0)
+    latents = torch.randn(len(maps), channels, rows, columns, generator=draw)
+    own = torch.randn(1, channels, rows, columns, generator=draw)
+    device = pipeline.unet.device
+    return pipeline.predict_noise(
+        latents.to(device), 500, own.to(device), pose_maps.to(device), guidance_scale=guidance
+    ).float()
+
+
+def _relative_rms(expected: torch.Tensor, found: torch.Tensor) -> float:
+    return float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
 
 
 def _peak_mb(device: torch.device) -> float:

@@ -31,6 +31,13 @@ def test_it_times_each_part_and_compares_with_the_plain_order(folder):
     assert report["plain_order"]["plain_s"] > 0
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [("fp32", 1e-6), ("bf16", 3e-2)])
+def test_a_prediction_is_held_against_the_cpus_in_fp32(folder, dtype, limit):
+    report = bench(BenchOptions(str(folder), frames=2, steps=1, dtype=dtype, against_cpu=True))
+    assert report["against_cpu"]["relative_rms"] < limit
+    assert (report["against_cpu"]["relative_rms"] > 1e-4) == (dtype == "bf16")
+
+
 def test_the_command_prints_a_table_or_json(folder):
     given = ["bench", "--model", str(folder), "--frames", "2", "--steps", "1", "--dtype", "fp32"]
     table = CliRunner().invoke(app, given)
