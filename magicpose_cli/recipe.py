@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import OptionError, RecipeError
 
@@ -204,6 +205,20 @@ class Schedule(_Strict):
     steps_offset: int = 1
     set_alpha_to_one: bool = False
     clip_sample: bool = False
+
+    @model_validator(mode="after")
+    def _leaves_numbers(self) -> Schedule:
+        """What is left of the picture at the last timestep is a product of many factors: in fp32 it may vanish."""
+        last = self.num_train_timesteps - 1
+        root = 2 if self.beta_schedule == "scaled_linear" else 1
+        first, final = self.beta_start ** (1 / root), self.beta_end ** (1 / root)
+        betas = [(first + (final - first) * i / max(last, 1)) ** root for i in range(last + 1)]
+        if not all(beta < 1 for beta in betas) or math.prod(1 - beta for beta in betas) < _SMALLEST_FP32:
+            raise ValueError("so much noise that no number is left of the picture: lower the betas")
+        return self
+
+
+_SMALLEST_FP32 = 1.2e-38
 
 
 class Data(_Strict):

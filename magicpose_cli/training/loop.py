@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,12 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
+from torch.optim.lr_scheduler import LambdaLR
 
 from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import OptionError, RecipeError
+from ..errors import MagicPoseError, OptionError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from .optimizer import make_optimizer
@@ -84,6 +86,8 @@ def fit(
         accelerator.register_for_checkpointing(average)
 
     done = _resume(accelerator, run_dir) if resume else 0
+    if done:
+        _follow_recipe(schedule, [group["lr"] for group in stage.rates()])
     description = f"training {run_dir.name}"
     total = settings.steps * settings.batch_size
     is_main = accelerator.is_main_process
@@ -114,6 +118,7 @@ def fit(
             if average is not None:
                 average.step(trained)
             losses.append(accelerator.gather(torch.stack(parts)).mean().item())
+            _check_loss(losses[-1], step + 1, run_dir)
             bar.advance(settings.batch_size)
             number = step + 1
             ends = number == settings.steps
@@ -169,6 +174,16 @@ def _check_shares(batch_size: int, shares: int) -> None:
         )
 
 
+def _check_loss(loss: float, step: int, run_dir: Path) -> None:
+    """Stop before weights that are no numbers take the place of good ones."""
+    if not math.isfinite(loss):
+        raise MagicPoseError(
+            expected=f"a loss that is a number at step {step}",
+            found=str(loss),
+            remedy=f"Lower the recipe's learning_rate and --resume; {run_dir / STATE} is from before it.",
+        )
+
+
 def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
 
@@ -178,6 +193,13 @@ def _resume(accelerator: Accelerator, run_dir: Path) -> int:
         return 0
     accelerator.load_state(str(run_dir / STATE))
     return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
+
+
+def _follow_recipe(schedule: LambdaLR, rates: list[float]) -> None:
+    """Let the recipe's learning rates take the place of a state's: it may have been changed since."""
+    schedule.base_lrs = list(rates)
+    for group, rate, factor in zip(schedule.optimizer.param_groups, rates, schedule.lr_lambdas, strict=True):
+        group["lr"] = rate * factor(schedule.last_epoch)
 
 
 def _save_state(accelerator: Accelerator, run_dir: Path, name: str, step: int) -> None:

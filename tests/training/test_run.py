@@ -14,7 +14,7 @@ from accelerate import Accelerator, DistributedType
 from safetensors.torch import load_file
 
 from magicpose_cli.diffusion.folder import read_facts
-from magicpose_cli.errors import InputError, OptionError, RecipeError
+from magicpose_cli.errors import InputError, MagicPoseError, OptionError, RecipeError
 from magicpose_cli.recipe import STAGES, read_recipe
 from magicpose_cli.training import loop
 from magicpose_cli.training.run import find_recipe, run_all, run_stage
@@ -99,6 +99,26 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     rows = list(csv.DictReader((tmp_path / "broken" / "log.csv").open()))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert float(rows[1]["seconds"]) >= float(rows[0]["seconds"])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_model(clips, tmp_path):
+    good = write_recipe(tmp_path / "good.toml", vae={"steps": 2})
+    before = _weights(_run("vae", clips, good, tmp_path / "run"), "vae")
+    wild = write_recipe(tmp_path / "wild.toml", vae={"steps": 8, "learning_rate": 1e30})
+    with pytest.raises(MagicPoseError, match="learning_rate"):
+        _run("vae", clips, wild, tmp_path / "run", resume=True)
+    kept = _weights(tmp_path / "run" / "model", "vae")
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept.values())
+    assert not _differ(before, kept)
+
+
+@pytest.mark.parametrize(
+    "betas", [{"beta_start": 0.1, "beta_end": 0.1}, {"beta_start": 0.5, "beta_end": 1.5}]
+)
+def test_a_schedule_that_leaves_no_number_is_refused(tmp_path, betas):
+    recipe = write_recipe(tmp_path / "noisy.toml", schedule={"beta_schedule": "linear", **betas})
+    with pytest.raises(RecipeError, match="lower the betas"):
+        read_recipe(recipe)
 
 
 def test_a_run_killed_while_it_writes_its_model_is_not_done(clips, tmp_path, monkeypatch):
