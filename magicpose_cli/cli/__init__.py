@@ -96,9 +96,11 @@ _models.command("export")(models.export)
 app.add_typer(_models, name="models")
 
 
-_study = typer.Typer(no_args_is_help=True, help="Experiments that train several models and compare them.")
+_study = typer.Typer(
+    no_args_is_help=True, help="Experiments that compare several models, or ways of sampling one."
+)
 _study.command("ablation")(study.ablation)
-_study.callback()(lambda: None)  # a group, though it has one command
+_study.command("presets")(study.presets)
 app.add_typer(_study, name="study")
 
 

@@ -1,4 +1,4 @@
-"""`study`: the paper's ablation, trained and evaluated in one go."""
+"""`study`: the paper's ablation, trained and evaluated in one go; ways of sampling, compared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import console
+from .options import DtypeName
 
 
 def ablation(
@@ -32,3 +33,27 @@ def ablation(
     table = run_ablation(recipe=recipe, data_dir=data, out=output, seed=seed, clips=clips)
     if table is not None:
         console.result(table if as_json else as_markdown(table), as_json=as_json)
+
+
+def presets(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the table and the plot.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Test clips; by default $MAGICPOSE_DATA/synth.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder; without it the best one installed.")
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=1, help="Only the first so many test clips.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Annotated[DtypeName, typer.Option(help="Number format.")] = DtypeName.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Time solvers, steps and guidance on test clips, and find those that nothing beats: a model's presets."""
+    from ..evaluation.candidates import as_markdown, compare_candidates
+
+    table = compare_candidates(
+        dataset="synth", root=root, model=model, out=output, clips=clips, device=device, dtype=dtype.value
+    )
+    console.result(table if as_json else as_markdown(table), as_json=as_json)

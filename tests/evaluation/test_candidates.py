@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magicpose_cli.evaluation.candidates import as_markdown, as_plot, candidates, compare_candidates, front
+
+from ..tiny import make_tiny
+from .layouts import write_magicpose_layout
+
+POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
+
+
+@given(POINTS)
+def test_nothing_beats_what_is_on_the_front_and_something_beats_the_rest(points):
+    best = front(points)
+    assert any(best)
+    for (cost, quality), is_best in zip(points, best, strict=True):
+        beaten = any(c <= cost and q >= quality and (c < cost or q > quality) for c, q in points)
+        assert beaten != is_best
+
+
+@pytest.mark.parametrize("guidance", [1.0, 7.0])
+def test_the_papers_way_comes_first_and_no_way_twice(guidance):
+    tried = candidates(guidance)
+    assert (tried[0].steps, tried[0].solver, tried[0].guidance) == (50, "ddim", guidance)
+    assert len({candidate.name for candidate in tried}) == len(tried)
+    assert any(candidate.guided != (0, 1) for candidate in tried) == (guidance != 1)
+
+
+def test_all_ways_are_measured_on_the_same_frames(tmp_path):
+    make_tiny().save_pretrained(tmp_path / "model")
+    write_magicpose_layout(tmp_path / "data")
+    table = compare_candidates(
+        dataset="synth", root=tmp_path / "data", model=str(tmp_path / "model"), out=tmp_path / "out",
+        clips=1, device="cpu", dtype="fp32",
+    )  # fmt: skip
+    assert json.loads((tmp_path / "out" / "presets.json").read_text()) == table
+    assert len(table["candidates"]) == len(candidates(2.0))
+    assert all(row["seconds_per_frame"] > 0 and 0 < row["psnr"] < 60 for row in table["candidates"])
+    assert as_markdown(table).count("**") == 2 * sum(row["on_front"] for row in table["candidates"])
+    drawn = ElementTree.fromstring(as_plot(table))
+    circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == len(table["candidates"])
