@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from .errors import OptionError
@@ -93,3 +94,23 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory, or of the machine's for a CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+FRAMES_AT_ONCE = 16
+_VALUES_A_PIXEL = 1200
+"""A frame's hidden states while the networks run, as measured at SD1.5's size with attention that keeps no matrix."""
+
+
+def frames_at_once(device: torch.device, dtype: torch.dtype, width_px: int, height_px: int) -> int:
+    """How many independent frames go through the networks together: up to 16, in at most 40 % of all memory."""
+    a_frame = _VALUES_A_PIXEL * width_px * height_px * dtype.itemsize
+    return max(1, min(FRAMES_AT_ONCE, int(0.4 * total_memory(device) / a_frame)))

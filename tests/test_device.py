@@ -28,3 +28,16 @@ def test_weights_lie_channels_last_for_bf16_on_a_cpu_alone():
 def test_formats_that_a_cpu_cannot_are_refused(name):
     with pytest.raises(OptionError, match="number format"):
         device.pick_dtype(name, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "size_px", "expected"),
+    [(24, 256, 16), (8, 512, 5), (1, 512, 1), (1, 2048, 1), (80, 512, 16)],
+)
+def test_how_many_frames_go_together_follows_from_all_memory(monkeypatch, gigabytes, size_px, expected):
+    monkeypatch.setattr(device, "total_memory", lambda _: gigabytes * 2**30)
+    assert device.frames_at_once(torch.device("cpu"), torch.float16, size_px, size_px) == expected
+
+
+def test_this_machines_memory_is_known():
+    assert 2**28 < device.total_memory(torch.device("cpu")) < 2**45

@@ -96,6 +96,15 @@ def retarget(
     overlap: Annotated[
         int, typer.Option(min=0, max=23, help="Frames that windows share.", rich_help_panel=_TIME)
     ] = 4,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames in one pass where there is no motion module.",
+            show_default="what memory allows, up to 16",
+            rich_help_panel=_TIME,
+        ),
+    ] = None,
     windows: Annotated[
         WindowsName,
         typer.Option(
@@ -189,6 +198,7 @@ def retarget(
         duration_s=duration,
         window=window,
         overlap=overlap,
+        batch=batch,
         windows=windows.value,
         also=tuple(also or ()),
         appearance_scale=appearance_scale,

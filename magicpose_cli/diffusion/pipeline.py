@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from .. import console
+from ..device import FRAMES_AT_ONCE
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
 from .codec import decode, embed_picture, encode, fold_of
@@ -231,6 +232,7 @@ class MagicPosePipeline(DiffusionPipeline):
         seed: int = 0,
         solver: Solver | None = None,
         guided: tuple[float, float] | None = None,
+        batch: int = FRAMES_AT_ONCE,
         on_step: Callable[[int], None] | None = None,
     ) -> Tensor:
         """The sampler between two latents.
@@ -252,6 +254,7 @@ class MagicPosePipeline(DiffusionPipeline):
             seed: of the offsets.
             solver: None is the model's own.
             guided: part of the steps with guidance, from 0 to 1; None is the model's own.
+            batch: frames that go through the networks together where they are independent; a window's always do.
             on_step: called after each window with the number of frames that this step had not seen before.
 
         Returns:
@@ -282,7 +285,7 @@ class MagicPosePipeline(DiffusionPipeline):
             if offsets is not None:
                 return circular_windows(frames, window, overlap, offsets[step])
             if not self.network.has_motion:
-                return shifted_windows(frames, window, overlap=0)  # no frame sees another: each is made once
+                return shifted_windows(frames, batch, overlap=0)  # no frame sees another: each is made once
             if circular:
                 return circular_windows(frames, window, overlap, draw.randrange(frames))
             return shifted_windows(frames, window, overlap, draw.randrange(max(window - overlap, 1)))
@@ -313,6 +316,7 @@ class MagicPosePipeline(DiffusionPipeline):
         controls: Controls = PAPER,
         solver: Solver | None = None,
         guided: tuple[float, float] | None = None,
+        batch: int = FRAMES_AT_ONCE,
         on_step: Callable[[int], None] | None = None,
     ) -> Iterator[np.ndarray]:
         """Make the frames of the reference's person in the given poses.
@@ -324,7 +328,7 @@ class MagicPosePipeline(DiffusionPipeline):
                 when asked for.
             num_inference_steps, guidance_scale, solver, guided: as in `denoise`; None is the model's own.
             seed: of the noise and of the windows' offsets.
-            window, overlap, circular, controls, on_step: as in `denoise`.
+            window, overlap, circular, controls, batch, on_step: as in `denoise`.
             noise: ``shared`` by all frames or ``independent``; None is the model's own.
             noisy_reference: whether the reference is noised as the frames are; None is the model's own.
 
@@ -367,6 +371,7 @@ class MagicPosePipeline(DiffusionPipeline):
                 seed=seed,
                 solver=solver,
                 guided=guided,
+                batch=batch,
                 on_step=on_step,
             )
             return (self.decode(latent[None])[0] for latent in latents)

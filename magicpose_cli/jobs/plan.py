@@ -43,6 +43,7 @@ class RetargetOptions:
         device, dtype: where and in which format to compute.
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
+        batch: independent frames in one pass; None for what memory allows.
         windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
         also: more pictures of the reference's person.
         appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
@@ -71,6 +72,7 @@ class RetargetOptions:
     duration_s: float | None = None
     window: int = 16
     overlap: int = 4
+    batch: int | None = None
     windows: str = "shifted"
     also: tuple[Path, ...] = ()
     appearance_scale: float = 1.0
@@ -101,6 +103,7 @@ class Plan:
         model_dir, swaps, facts: the model and what is taken in place of its networks, not yet loaded.
         device, dtype: where and in which format to compute.
         sampling: the model's own with the preset's and the user's values.
+        batch: frames in one pass of the networks.
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
@@ -119,6 +122,7 @@ class Plan:
     device: torch.device
     dtype: torch.dtype
     sampling: SamplingBlock
+    batch: int
     controls: Controls
     audio: AudioSource | None
     outputs: Outputs
@@ -131,7 +135,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     Raises:
         InputError: anything wrong with what was given.
     """
-    from ..device import pick_device, pick_dtype
+    from ..device import frames_at_once, pick_device, pick_dtype
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
@@ -147,10 +151,17 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     model_dir = find_model(options.model)
     facts = read_facts(model_dir, swaps)
     _check_model(model_dir, facts)
+    if options.batch and facts.has_motion:
+        raise OptionError(
+            expected="--batch for a model without a motion module",
+            found=f"{model_dir.name}, whose frames go through it a window at a time",
+            remedy="Use --window.",
+        )
     _say_what_it_knows(model_dir.name, options.model, facts)
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     device = pick_device(options.device)
+    dtype = pick_dtype(options.dtype, device)
     sampling = _choose_sampling(facts.sampling, options)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
@@ -164,8 +175,11 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         swaps=swaps,
         facts=facts,
         device=device,
-        dtype=pick_dtype(options.dtype, device),
+        dtype=dtype,
         sampling=sampling,
+        batch=options.window
+        if facts.has_motion
+        else options.batch or frames_at_once(device, dtype, *size_px),
         controls=controls,
         audio=audio,
         outputs=outputs,

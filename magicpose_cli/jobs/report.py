@@ -73,6 +73,7 @@ def describe(
             "guidance": plan.sampling.guidance_scale,
             "solver": plan.sampling.solver,
             "guided": list(plan.sampling.guided),
+            "batch": plan.batch,
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
             "noise": options.noise or plan.facts.sampling.noise,
             "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),

@@ -150,6 +150,7 @@ def _make(
         guidance_scale=plan.sampling.guidance_scale,
         solver=plan.sampling.solver,
         guided=plan.sampling.guided,
+        batch=plan.batch,
         seed=options.seed,
         window=options.window,
         overlap=options.overlap,

@@ -143,7 +143,7 @@ def test_windows_of_one_video_share_the_bank(tiny):
 
 def test_a_long_video_is_made_a_stretch_at_a_time_and_comes_out_the_same(tiny, monkeypatch):
     reference, maps = _inputs(20)
-    whole = np.stack(list(tiny(reference, maps, noise="independent", window=5)))
+    whole = np.stack(list(tiny(reference, maps, noise="independent", batch=5)))
     monkeypatch.setattr(pipeline_module, "STRETCH", 6)
     seen = []
     frames = tiny(reference, maps, noise="independent", on_step=seen.append)

@@ -275,3 +275,8 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(inputs, tmp_path):
     twice = json.loads(CliRunner().invoke(app, [*given, "--json", "--steps", "6"]).stdout)
     assert found["gflop"] < twice["gflop"] <= 2 * found["gflop"] + 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_for_a_model_that_works_in_windows_is_refused(inputs, tmp_path):
+    with pytest.raises(OptionError, match="Use --window"):
+        _run(inputs, tmp_path / "out.mp4", batch=4)
