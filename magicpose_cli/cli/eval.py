@@ -12,7 +12,7 @@ from .. import console
 from ..errors import OptionError
 
 if TYPE_CHECKING:
-    from ..evaluation.protocol import Protocol
+    from ..evaluation.metrics import Protocol
 
 
 class ProtocolName(StrEnum):

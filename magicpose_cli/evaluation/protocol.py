@@ -1,4 +1,4 @@
-"""Which metrics there are, and the walk over two videos that computes them.
+"""The walk over two videos that computes all metrics.
 
 Frame i of the one is compared with frame i of the other, and each value is the plain mean over all frames, as
 published; or the features of all frames or clips on one side with those on the other (FID, FID-VID, FVD).
@@ -7,77 +7,19 @@ published; or the features of all frames or clips on one side with those on the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from .. import console
-from ..errors import InputError, OptionError, VideoError
-from ..media.pictures import load_picture
-from ..media.probe import folder_pictures
-from ..media.video import FrameReader
+from ..errors import InputError, OptionError
 from . import reconstruction
-from .clips import Numbered, frames_by_video
 from .distributions import frechet_distance
+from .metrics import Protocol, metrics_of
 from .networks import load_networks, too_few
-
-Protocol = Literal["disco", "corrected", "all"]
-Frames = str | os.PathLike[str] | np.ndarray
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One key of a score.
-
-    Attributes:
-        key: its name in `score`.
-        protocol: `disco` (as published) or `corrected` (as it should be).
-        unit: the unit and range of its values.
-        better: `lower` or `higher`.
-        of_frames: computes it for one pair of frames; None where it needs a network, or is not computed.
-        missing: why it is not computed; empty where it needs a network: `networks.py` says.
-    """
-
-    key: str
-    protocol: Literal["disco", "corrected"]
-    unit: str
-    better: Literal["lower", "higher"]
-    of_frames: Callable[[np.ndarray, np.ndarray], float] | None = None
-    missing: str = ""
-
-
-_LATER = "not in this version"
-_OF_TEST_SETS = f"{_LATER} for two videos: eval --dataset computes it"
-
-METRICS = (
-    Metric("l1_disco", "disco", "0..255 / (H W)", "lower", reconstruction.l1_disco),
-    Metric("psnr_disco", "disco", "dB, wrapped", "higher", reconstruction.psnr_disco),
-    Metric("ssim_disco", "disco", "-1..1", "higher", reconstruction.ssim_disco),
-    Metric("lpips_disco", "disco", "0 and up", "lower"),
-    Metric("fid", "disco", "0 and up", "lower"),
-    Metric("fid_vid", "disco", "0 and up", "lower"),
-    Metric("face_cos", "disco", "-1..1", "higher", missing=f"{_LATER}: it needs a detector of faces"),
-    Metric("l1", "corrected", "0..255", "lower", reconstruction.l1),
-    Metric("psnr", "corrected", "dB", "higher", reconstruction.psnr),
-    Metric("ssim", "corrected", "-1..1", "higher", reconstruction.ssim),
-    Metric("lpips", "corrected", "0 and up", "lower"),
-    Metric(
-        "fid_clean", "corrected", "0 and up", "lower", missing=f"{_LATER}: it needs clean-fid's Inception"
-    ),
-    Metric("fvd", "corrected", "0 and up", "lower"),
-    Metric("face_det", "corrected", "0..1", "higher", missing=_LATER),
-    Metric("pose_accuracy", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
-    Metric("expression", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
-    Metric("flicker", "corrected", "0 and up", "lower", missing=_OF_TEST_SETS),
-)
-
-
-FRAME_METRICS = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
-"""Those that a pair of frames gives without a network, by key."""
+from .sides import Frames, open_side, pairs, uneven
 
 
 @dataclass
@@ -147,11 +89,11 @@ def compare(
     weights_dir: str | os.PathLike[str] | None = None,
 ) -> Comparison:
     """As `score`, with the values of each frame; arguments and errors as there."""
-    metrics = _metrics_of(protocol)
+    metrics = metrics_of(protocol)
     reconstruction.check_dependencies()
-    ours, theirs = _open(generated), _open(truth)
+    ours, theirs = open_side(generated), open_side(truth)
     if ours.count is not None and theirs.count is not None and ours.count != theirs.count:
-        raise _uneven(ours.count, theirs.count)
+        raise uneven(ours.count, theirs.count)
     if ours.fps is not None and theirs.fps is not None and abs(ours.fps / theirs.fps - 1) > 0.001:
         console.warn(
             f"{ours.name} has {float(ours.fps):.3f} frames a second, {theirs.name} {float(theirs.fps):.3f}: "
@@ -164,7 +106,7 @@ def compare(
     computed = {key: metric for key, metric in of_frames.items() if metric is not None}
     result = Comparison(per_frame={key: [] for key in computed}, weights=networks.weights)
     with console.progress("compare", ours.count or theirs.count) as stage:
-        for our_frame, their_frame in _pairs(ours.frames, theirs.frames):
+        for our_frame, their_frame in pairs(ours.frames, theirs.frames):
             _prepare(result, our_frame, their_frame, ours.name)
             our_frame = reconstruction.resized_like(our_frame, their_frame)
             for key, metric in computed.items():
@@ -193,52 +135,6 @@ def compare(
     return result
 
 
-@dataclass(frozen=True)
-class _Source:
-    name: str
-    frames: Iterable[np.ndarray]
-    count: int | None
-    fps: Fraction | None
-    folder: Path | None = None
-
-    def videos(self) -> list[Numbered]:
-        """Each video in it, to be read anew: (frame number, frame)."""
-        if self.folder is None:
-            return [enumerate(self.frames)]
-        videos = frames_by_video(folder_pictures(self.folder)).values()
-        return [((number, load_picture(path)) for number, path in frames) for frames in videos]
-
-
-def _open(frames: Frames) -> _Source:
-    if isinstance(frames, np.ndarray):
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
-            raise OptionError(
-                expected="frames as uint8 (f H W 3)",
-                found=f"{frames.dtype} {frames.shape}",
-                remedy="Convert the array.",
-            )
-        return _Source("the array", frames, len(frames), None)
-    reader = FrameReader(frames)
-    # pictures have no rate of their own
-    fps = reader.fps if reader.info.kind in ("video", "gif") else None
-    folder = reader.info.path if reader.info.kind == "folder" else None
-    return _Source(reader.info.path.name, reader, reader.expected_frames, fps, folder)
-
-
-def _pairs(ours: Iterable[np.ndarray], theirs: Iterable[np.ndarray]) -> Iterator[tuple[Any, Any]]:
-    """As `zip`, but a difference in length is an error: the protocol would cut in silence."""
-    our_frames, their_frames, count = iter(ours), iter(theirs), 0
-    while True:
-        our_frame, their_frame = next(our_frames, None), next(their_frames, None)
-        if our_frame is None and their_frame is None:
-            return
-        if our_frame is None or their_frame is None:
-            more = 1 + sum(1 for _ in (our_frames if their_frame is None else their_frames))
-            raise _uneven(count + more * (their_frame is None), count + more * (our_frame is None))
-        count += 1
-        yield our_frame, their_frame
-
-
 def _prepare(result: Comparison, our_frame: np.ndarray, their_frame: np.ndarray, name: str) -> None:
     """Note the sizes at the first frame, and say what follows from them."""
     if result.frames:
@@ -256,21 +152,3 @@ def _prepare(result: Comparison, our_frame: np.ndarray, their_frame: np.ndarray,
             f"{name} has frames of {our_frame.shape[1]}x{our_frame.shape[0]}: they are resized to "
             f"{result.width_px}x{result.height_px}, the size of the true ones."
         )
-
-
-def _metrics_of(protocol: str) -> list[Metric]:
-    if protocol not in ("disco", "corrected", "all"):
-        raise OptionError(
-            expected="the protocol disco, corrected or all",
-            found=str(protocol),
-            remedy="Choose one of these.",
-        )
-    return [metric for metric in METRICS if protocol in ("all", metric.protocol)]
-
-
-def _uneven(ours: int, theirs: int) -> VideoError:
-    return VideoError(
-        expected="as many generated frames as true ones",
-        found=f"{ours} generated and {theirs} true",
-        remedy="Cut the longer one, or generate all frames.",
-    )

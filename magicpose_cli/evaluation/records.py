@@ -18,7 +18,7 @@ import numpy as np
 
 from ..pose.sequence import FramePose
 from . import identity, people, temporal
-from .protocol import FRAME_METRICS, METRICS
+from .metrics import FRAME_METRICS, METRICS
 
 Record = dict[str, Any]
 

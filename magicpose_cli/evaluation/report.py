@@ -11,7 +11,8 @@ from typing import Any
 
 from .. import __version__
 from ..media.files import sha256_of
-from .protocol import METRICS, Comparison, Protocol
+from .metrics import METRICS, Protocol
+from .protocol import Comparison
 
 _MODULES = {"numpy": "numpy", "scikit-image": "skimage", "opencv": "cv2", "av": "av", "pillow": "PIL"}
 _OF_NETWORKS = ("torch", "lpips", "pytorch-fid", "monai")

@@ -14,7 +14,8 @@ import pytest
 import magicpose_cli
 from magicpose_cli.errors import MissingDependencyError, OptionError, VideoError
 from magicpose_cli.evaluation import score
-from magicpose_cli.evaluation.protocol import METRICS, compare
+from magicpose_cli.evaluation.metrics import METRICS
+from magicpose_cli.evaluation.protocol import compare
 from magicpose_cli.evaluation.report import as_table, make_report
 from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.video import open_writer
