@@ -1,4 +1,4 @@
-"""Which metrics there are: their names, units and directions, and what computes them."""
+"""Which metrics there are: their names, units and directions, and what they need."""
 
 from __future__ import annotations
 
@@ -22,42 +22,45 @@ class Metric:
         key: its name in `score`.
         protocol: `disco` (as published) or `corrected` (as it should be).
         unit: the unit and range of its values.
-        better: `lower` or `higher`.
-        of_frames: computes it for one pair of frames; None where it needs a network, or is not computed.
-        missing: why it is not computed; empty where it needs a network: `networks.py` says.
+        better: `lower` or `higher`; `neither` for the truth's own value, which stands beside the result's.
+        of_frames: computes it for one pair of frames; None where it takes more than that.
+        needs: `weights` of a network, a `detector` of people, both, or nothing.
     """
 
     key: str
     protocol: Literal["disco", "corrected"]
     unit: str
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "neither"]
     of_frames: Callable[[np.ndarray, np.ndarray], float] | None = None
-    missing: str = ""
+    needs: tuple[Literal["weights", "detector"], ...] = ()
 
+    @property
+    def described(self) -> str:
+        """Unit and direction, for people."""
+        return f"{self.unit}, " + ("of the truth" if self.better == "neither" else f"{self.better} is better")
 
-_LATER = "not in this version"
-_OF_TEST_SETS = f"{_LATER} for two videos: eval --dataset computes it"
 
 METRICS = (
     Metric("l1_disco", "disco", "0..255 / (H W)", "lower", reconstruction.l1_disco),
     Metric("psnr_disco", "disco", "dB, wrapped", "higher", reconstruction.psnr_disco),
     Metric("ssim_disco", "disco", "-1..1", "higher", reconstruction.ssim_disco),
-    Metric("lpips_disco", "disco", "0 and up", "lower"),
-    Metric("fid", "disco", "0 and up", "lower"),
-    Metric("fid_vid", "disco", "0 and up", "lower"),
-    Metric("face_cos", "disco", "-1..1", "higher", missing=f"{_LATER}: it needs a detector of faces"),
+    Metric("lpips_disco", "disco", "0 and up", "lower", needs=("weights",)),
+    Metric("fid", "disco", "0 and up", "lower", needs=("weights",)),
+    Metric("fid_vid", "disco", "0 and up", "lower", needs=("weights",)),
+    Metric("face_cos", "disco", "-1..1", "higher", needs=("weights", "detector")),
     Metric("l1", "corrected", "0..255", "lower", reconstruction.l1),
     Metric("psnr", "corrected", "dB", "higher", reconstruction.psnr),
     Metric("ssim", "corrected", "-1..1", "higher", reconstruction.ssim),
-    Metric("lpips", "corrected", "0 and up", "lower"),
-    Metric(
-        "fid_clean", "corrected", "0 and up", "lower", missing=f"{_LATER}: it needs clean-fid's Inception"
-    ),
-    Metric("fvd", "corrected", "0 and up", "lower"),
-    Metric("face_det", "corrected", "0..1", "higher", missing=_LATER),
-    Metric("pose_accuracy", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
-    Metric("expression", "corrected", "0..1", "higher", missing=_OF_TEST_SETS),
-    Metric("flicker", "corrected", "0 and up", "lower", missing=_OF_TEST_SETS),
+    Metric("lpips", "corrected", "0 and up", "lower", needs=("weights",)),
+    Metric("fid_clean", "corrected", "0 and up", "lower", needs=("weights",)),
+    Metric("fvd", "corrected", "0 and up", "lower", needs=("weights",)),
+    Metric("face_det", "corrected", "0..1", "higher", needs=("detector",)),
+    Metric("pose_accuracy", "corrected", "0..1", "higher", needs=("detector",)),
+    Metric("expression", "corrected", "-1..1", "higher", needs=("detector",)),
+    Metric("flicker", "corrected", "0..255", "lower", needs=("detector",)),
+    Metric("flicker_of_truth", "corrected", "0..255", "neither", needs=("detector",)),
+    Metric("warping_error", "corrected", "0..255", "lower"),
+    Metric("warping_error_of_truth", "corrected", "0..255", "neither"),
 )
 
 

@@ -43,22 +43,10 @@ def make_record(
         key: [of_frames(a, b) for a, b in zip(result, truth, strict=True)]
         for key, of_frames in FRAME_METRICS.items()
     }
-    height_px = people.person_height_px(truth_poses)
-    joints: list[tuple[int, int]] = []
-    if height_px is not None:
-        joints = [
-            people.joints_that_agree(a, b, height_px) for a, b in zip(result_poses, truth_poses, strict=True)
-        ]
-    openings: dict[str, list[list[float]]] = {"mouth": [], "eyes": [], "brows": []}
-    for a, b in zip(result_poses, truth_poses, strict=True):
-        ours, theirs = people.openings(a), people.openings(b)
-        if ours and theirs and people.face_height_px(b) >= people.SMALLEST_FACE_PX:
-            for part, pairs in openings.items():
-                pairs.append([ours[part], theirs[part]])
     return {
         "frames": frames,
-        "joints": joints,
-        "openings": openings,
+        "joints": people.joints_of_clip(result_poses, truth_poses),
+        "openings": people.openings_of_clip(result_poses, truth_poses),
         "flicker": None if person is None else _flicker(result, truth, person),
         "colours": [_listed(identity.colours(list(clip), truth_poses)) for clip in (result, truth)],
     }

@@ -29,19 +29,25 @@ def make_report(
     Returns:
         `values` (mean by key), `per_frame` (values by key), `not_computed` (reasons by key), `units`,
         `frames`, the size at which they were compared, `resized_from` (None if the sizes agreed),
-        `protocol`, `samples` (frames or clips of both sides by key of a distance), `weights` (path and sha256 of
-        each file that was read), `inputs` (path and sha256 of both) and `versions`.
+        `protocol`, `align`, `left_out` and `resampled_from_fps` (how frames were paired), `detector` (of people and
+        faces), `seconds` (in networks, in detectors, in all), `samples` (frames or clips of both sides by key of a
+        distance), `weights` (path and sha256 of each file that was read), `inputs` (path and
+        sha256 of both) and `versions`.
     """
     keys = {*compared.values, *compared.not_computed}
     return {
         "values": compared.values,
         "not_computed": compared.not_computed,
-        "units": {m.key: f"{m.unit}, {m.better} is better" for m in METRICS if m.key in keys},
+        "units": {m.key: m.described for m in METRICS if m.key in keys},
         "protocol": protocol,
         "frames": compared.frames,
         "width_px": compared.width_px,
         "height_px": compared.height_px,
         "resized_from": compared.resized_from,
+        "align": compared.align,
+        "left_out": compared.left_out,
+        "resampled_from_fps": compared.resampled_from_fps,
+        "detector": compared.detector,
         "samples": compared.samples,
         "weights": compared.weights,
         "inputs": {
@@ -54,6 +60,7 @@ def make_report(
             **{name: import_module(module).__version__ for name, module in _MODULES.items()},
             **(_versions_of_networks() if compared.weights else {}),
         },
+        "seconds": compared.seconds,
         "per_frame": compared.per_frame,
     }
 
@@ -70,11 +77,12 @@ def _versions_of_networks() -> dict[str, str]:
 def as_table(compared: Comparison) -> str:
     """One line a metric: name, mean, unit and direction; then what was not computed."""
     lines = []
+    width = max(map(len, [*compared.values, "frames"]))
     for metric in METRICS:
         if metric.key in compared.values:
             value = f"{compared.values[metric.key]:.6g}"
-            lines.append(f"{metric.key:<12} {value:>12}  {metric.unit}, {metric.better} is better")
-    lines.append(f"{'frames':<12} {compared.frames:>12}  {compared.width_px}x{compared.height_px}")
+            lines.append(f"{metric.key:<{width}} {value:>12}  {metric.described}")
+    lines.append(f"{'frames':<{width}} {compared.frames:>12}  {compared.width_px}x{compared.height_px}")
     if compared.not_computed:
         lines.append(f"not computed: {', '.join(compared.not_computed)} (the report says why)")
     return "\n".join(lines)
