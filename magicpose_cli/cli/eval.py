@@ -146,7 +146,15 @@ def evaluate(
         from ..evaluation.tables import as_table as of_methods
 
         options = BenchmarkOptions(
-            dataset.value, root, clips, model, steps, guidance, seed or 0, without_motion=without_motion
+            dataset.value,
+            root,
+            clips,
+            model,
+            steps,
+            guidance,
+            seed or 0,
+            without_motion=without_motion,
+            weights_dir=weights,
         )
         measured = benchmark(options, output)
         console.result(measured if as_json else of_methods(measured), as_json=as_json)
@@ -178,6 +186,7 @@ _TAKEN = {
         "--guidance",
         "--seed",
         "--without-motion",
+        "--weights",
     },
 }
 """What each of the command's three ways takes, by the option that chooses it."""

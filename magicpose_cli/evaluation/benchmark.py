@@ -2,6 +2,7 @@
 
     OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip
     OUT/records/<method>/<clip>.json            its numbers, frame by frame (`records.py`)
+    OUT/features/                               what FID, FID-VID and FVD saw in it (`distances.py`)
     OUT/videos/<clip>.mp4                       reference | pose | each method | truth
     OUT/report.json, report.md, pictures.jpg    what it comes to
 
@@ -14,6 +15,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,12 @@ from ..pose.detect import Detector, open_detector
 from ..pose.sequence import FramePose
 from ..weights import find_model
 from .datasets import TestClip, find_clips
-from .records import Record, make_record
+from .distances import distances_of
+from .faces import DETECTOR
+from .metrics import METRICS
+from .networks import Networks, load_networks
+from .records import Record, is_complete, make_record
+from .stopwatch import Stopwatch
 from .tables import as_markdown, as_pictures, summarise
 
 if TYPE_CHECKING:
@@ -53,6 +60,7 @@ class BenchmarkOptions:
         seed: of the noise.
         without_motion: the model without its motion module too, beside it.
         device, dtype: where and in which format to compute.
+        weights_dir: folder of the weights of the metrics' networks; they do not change what is made.
     """
 
     dataset: str
@@ -65,6 +73,7 @@ class BenchmarkOptions:
     without_motion: bool = False
     device: str = "auto"
     dtype: str = "auto"
+    weights_dir: Path | None = None
 
 
 def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
@@ -91,6 +100,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     settings = {
         "magicpose": __version__,
         **asdict(options),
+        "weights_dir": None,
         "root": str(clips[0].frames[0].parents[2]),
         "model": folder.name,
         "steps": options.steps or facts.sampling.num_inference_steps,
@@ -100,20 +110,37 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "clips_sha256": {clip.name: clip.sha256() for clip in clips},
     }
     _claim(out, settings)
+    watch, whole = Stopwatch(), Stopwatch()
+    networks = load_networks((m.key for m in METRICS if "weights" in m.needs), options.weights_dir, watch)
     methods = _methods(options, folder, settings)
     for name, make in methods.items():
         _make_all(out, name, make, clips, size_px)
-    with closing(open_detector("mediapipe")) as detector:
-        records = _record_all(out, list(methods), clips, size_px, detector)
+    with whole.running():
+        with closing(open_detector("mediapipe")) as detector:
+            records = _record_all(out, list(methods), clips, size_px, detector, networks)
+        distances = distances_of(
+            networks,
+            [partial(clip.read, clip.frames[1:], *size_px) for clip in clips],
+            {name: [partial(_read_made, out, name, clip) for clip in clips] for name in methods},
+            out / "features",
+        )
     for clip in clips:
         _write_video(out, clip, list(methods), size_px)
-    report = {
+    report: dict[str, Any] = {
         "magicpose": __version__,
         "settings": settings,
         "clips": [clip.name for clip in clips],
         "frames": sum(len(clip.frames) - 1 for clip in clips),
         "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
+        "detector": DETECTOR,
+        "weights": networks.weights,
+        "missing_weights": networks.missing,
+        "seconds": {"networks": watch.seconds, "all": whole.seconds},
     }
+    for name, found in distances.items():
+        of_method = report["methods"][name]
+        of_method["values"] |= found.values
+        of_method |= {"samples": found.samples, "too_few": found.missing}
     write_json(out / "report.json", report)
     write_text(out / "report.md", as_markdown(report))
     save_picture(out / "pictures.jpg", as_pictures([_strip(out, c, list(methods), size_px) for c in clips]))
@@ -213,7 +240,12 @@ def _read_made(out: Path, name: str, clip: TestClip) -> np.ndarray:
 
 
 def _record_all(
-    out: Path, names: list[str], clips: list[TestClip], size_px: tuple[int, int], detector: Detector
+    out: Path,
+    names: list[str],
+    clips: list[TestClip],
+    size_px: tuple[int, int],
+    detector: Detector,
+    networks: Networks,
 ) -> dict[str, list[Record]]:
     records: dict[str, list[Record]] = {name: [] for name in names}
     with console.progress("Measuring", total=len(clips) * len(names), unit="clips") as stage:
@@ -221,7 +253,7 @@ def _record_all(
             paths = {name: out / "records" / _folder_of(name) / f"{clip.name}.json" for name in names}
             truth, poses, person = None, None, None
             for name, path in paths.items():
-                if not path.is_file():
+                if not path.is_file() or not is_complete(json.loads(path.read_text()), networks):
                     if truth is None:
                         truth = clip.read(clip.frames[1:], *size_px)
                         poses = [detector.detect_still(frame) for frame in truth]
@@ -230,7 +262,7 @@ def _record_all(
                     made = _read_made(out, name, clip)
                     found = _found(made, detector)
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(path, make_record(made, truth, found, poses or [], person))
+                    write_json(path, make_record(made, truth, found, poses or [], person, networks))
                 records[name].append(json.loads(path.read_text()))
                 stage.advance()
     return records

@@ -85,7 +85,8 @@ def test_other_lengths_are_cut_unless_the_papers_numbers_are_asked_for(
 def test_weights_must_be_a_folder_and_of_use(clips: tuple[str, str], tmp_path: Path) -> None:
     for command, message in (
         ([clips[0], "--truth", clips[1], "--weights", str(tmp_path / "none")], "a folder of weights"),
-        (["--dataset", "synth", "--weights", str(tmp_path), "-o", str(tmp_path / "o")], "with two videos"),
+        (["a.mp4", "--grid", "3", "--weights", str(tmp_path)], "with two videos"),
+        (["--dataset", "synth", "--quick", "-o", str(tmp_path / "o")], "with two videos"),
     ):
         done = CliRunner().invoke(app, ["eval", *command])
         assert done.exit_code == 2 and message in " ".join(done.stderr.split())
