@@ -124,6 +124,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
             {name: [partial(_read_made, out, name, clip) for clip in clips] for name in methods},
             out / "features",
         )
+        summaries = {name: summarise(of_clips) for name, of_clips in records.items()}
     for clip in clips:
         _write_video(out, clip, list(methods), size_px)
     report: dict[str, Any] = {
@@ -131,7 +132,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "settings": settings,
         "clips": [clip.name for clip in clips],
         "frames": sum(len(clip.frames) - 1 for clip in clips),
-        "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
+        "methods": summaries,
         "detector": DETECTOR,
         "weights": networks.weights,
         "missing_weights": networks.missing,

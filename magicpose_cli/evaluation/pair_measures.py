@@ -31,11 +31,13 @@ class Found:
         values: by key of `metrics.METRICS`.
         per_frame: one value a frame by key; None where that frame has none.
         missing: why there is no value, by key.
+        samples: how many (faces of the result, faces of the truth) a value of faces is about.
     """
 
     values: dict[str, float] = field(default_factory=dict)
     per_frame: dict[str, PerFrame] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def mean(self, key: str, per_frame: PerFrame, otherwise: str) -> None:
         """Take in a metric that is the mean of its frames, or the reason why it has none."""
@@ -101,7 +103,10 @@ class PeopleMeasure:
             )
         faces = [face_found(ours, theirs) for ours, theirs in zip(*self._poses, strict=True)]
         found.mean("face_det", faces, "MediaPipe finds no face in the truth.")
+        counts = faces.count(1), len(faces) - faces.count(None)
+        found.samples["face_det"] = counts
         if self._cosines is not None:
+            found.samples["face_cos"] = counts
             nowhere = "MediaPipe finds no frame with a face on both sides."
             found.mean("face_cos", self._cosines.values(), nowhere)
         return found

@@ -45,7 +45,7 @@ class Comparison:
         left_out: frames of (generated, truth) beyond the end of the shorter one.
         resampled_from_fps: the generated video's rate where it was read at the truth's; else None.
         detector: what found people and faces; empty where nothing did.
-        samples: frames or clips of (generated, truth) by key of a distance.
+        samples: frames or clips of (generated, truth) by key of a distance; faces by `face_det` and `face_cos`.
         weights: path and sha256 of each weight file that was read, by its name.
         seconds: `networks`, time in networks with weights; `detectors`, in MediaPipe; `all`, the whole.
         not_computed: reason by key.
@@ -184,7 +184,8 @@ def _walk(
 ) -> dict[str, float]:
     """Look at each pair of frames once; gives the values by key, and notes all else in the result."""
     per_frame: dict[str, list[float]] = {key: [] for key in of_frames}
-    with console.progress("compare", pairs.ours.count or pairs.theirs.count) as stage:
+    counts = [side.count for side in (pairs.ours, pairs.theirs) if side.count is not None]
+    with console.progress("compare", min(counts, default=None)) as stage:
         for ours, theirs in pairs:
             _prepare(result, ours, theirs, pairs.ours.name)
             ours = reconstruction.resized_like(ours, theirs)
@@ -204,6 +205,7 @@ def _walk(
         values |= found.values
         result.per_frame |= found.per_frame
         result.not_computed |= found.missing
+        result.samples |= found.samples
     return values
 
 

@@ -42,6 +42,7 @@ def test_another_pose_no_face_and_flicker_are_seen(ideal: dict[str, object]) -> 
     assert found["flicker_of_truth"] == ideal["flicker_of_truth"]
     assert compared.per_frame["flicker"][0] is None and len(compared.per_frame["flicker"]) == 10
     assert compared.detector.startswith("mediapipe")
+    assert compared.samples["face_det"][1] == 10
     nobody = np.full_like(truth, 128)
     lost = compare(nobody, truth)
     assert lost.values["pose_accuracy"] == lost.values["face_det"] == 0
