@@ -16,6 +16,7 @@ from ..pose.sequence import FramePose
 from . import people
 from .faces import Embed, FaceCosines, face_found
 from .person_mask import PersonMasks
+from .sides import Place
 from .stopwatch import Stopwatch
 from .temporal import background, flicker
 from .warping import flow_between, warping_error
@@ -52,8 +53,8 @@ class Found:
 class PairMeasure(Protocol):
     """One of the measures below."""
 
-    def see(self, result: np.ndarray, truth: np.ndarray) -> None:
-        """The next pair of frames, uint8 ``(H W 3)`` of one size."""
+    def see(self, result: np.ndarray, truth: np.ndarray, place: Place) -> None:
+        """The next pair of frames, uint8 ``(H W 3)`` of one size, and where it stands in which video."""
 
     def found(self) -> Found:
         """What the pairs came to."""
@@ -71,14 +72,15 @@ class PeopleMeasure:
     def __init__(self, detector: Detector, embed: Embed | None, watch: Stopwatch) -> None:
         self._detector, self._watch = detector, watch
         self._cosines = FaceCosines(embed) if embed is not None else None
-        self._poses: tuple[list[FramePose], list[FramePose]] = ([], [])
+        self._clips: dict[str, tuple[list[FramePose], list[FramePose]]] = {}
 
-    def see(self, result: np.ndarray, truth: np.ndarray) -> None:
+    def see(self, result: np.ndarray, truth: np.ndarray, place: Place) -> None:
         """See `PairMeasure`; equal frames are looked at once."""
         with self._watch.running():
             theirs = self._detector.detect_still(truth)
             ours = theirs if np.array_equal(result, truth) else self._detector.detect_still(result)
-        for poses, pose in zip(self._poses, (ours, theirs), strict=True):
+        clip = self._clips.setdefault(place[0], ([], []))
+        for poses, pose in zip(clip, (ours, theirs), strict=True):
             poses.append(pose)
         if self._cosines is not None:
             self._cosines.see(result, truth, ours, theirs)
@@ -86,14 +88,17 @@ class PeopleMeasure:
     def found(self) -> Found:
         """See `PairMeasure`."""
         found = Found()
-        joints = people.joints_of_clip(*self._poses)
+        clips = list(self._clips.values())
+        joints = [frame for clip in clips for frame in people.joints_of_clip(*clip)]
         there = sum(count for _, count in joints)
         if there:
             found.values["pose_accuracy"] = sum(agree for agree, _ in joints) / there
-            found.per_frame["pose_accuracy"] = [agree / count if count else None for agree, count in joints]
+            found.per_frame["pose_accuracy"] = [
+                value for clip in clips for value in _shares(people.joints_of_clip(*clip), len(clip[0]))
+            ]
         else:
             found.missing["pose_accuracy"] = "MediaPipe finds nobody in the truth."
-        expression = people.expression([people.openings_of_clip(*self._poses)])
+        expression = people.expression([people.openings_of_clip(*clip) for clip in clips])
         if expression is not None:
             found.values["expression"] = expression
         else:
@@ -101,7 +106,7 @@ class PeopleMeasure:
                 f"it needs {people.LEAST_FRAMES} frames in which both sides show a face, the true one "
                 f"{people.SMALLEST_FACE_PX} px tall, with mouth, eyes and brows that move."
             )
-        faces = [face_found(ours, theirs) for ours, theirs in zip(*self._poses, strict=True)]
+        faces = [face_found(ours, theirs) for clip in clips for ours, theirs in zip(*clip, strict=True)]
         found.mean("face_det", faces, "MediaPipe finds no face in the truth.")
         counts = faces.count(1), len(faces) - faces.count(None)
         found.samples["face_det"] = counts
@@ -112,10 +117,15 @@ class PeopleMeasure:
         return found
 
 
+def _shares(joints: list[tuple[int, int]], num_frames: int) -> PerFrame:
+    """Of each frame; a clip in which nobody was found has no joints."""
+    return [agree / there if there else None for agree, there in joints] or [None] * num_frames
+
+
 class ChangeMeasure:
     """`flicker` of the background and `warping_error`, each with the truth's own value beside it.
 
-    A frame's value is that of the change from the frame before.
+    A frame's value is that of the change from the frame before; a video's first frame has none.
 
     Args:
         masks: finds the truth's person, around which the background begins; None leaves the flicker out.
@@ -125,12 +135,15 @@ class ChangeMeasure:
     def __init__(self, masks: PersonMasks | None, watch: Stopwatch) -> None:
         self._masks, self._watch = masks, watch
         self._before: tuple[np.ndarray, np.ndarray] | None = None
+        self._place_before: Place | None = None
         self._still_before = np.empty(0, bool)
         kinds = ("warping_error", *(("flicker",) if masks is not None else ()))
         self._values: dict[str, tuple[PerFrame, PerFrame]] = {kind: ([], []) for kind in kinds}
 
-    def see(self, result: np.ndarray, truth: np.ndarray) -> None:
+    def see(self, result: np.ndarray, truth: np.ndarray, place: Place) -> None:
         """See `PairMeasure`."""
+        if self._place_before != (place[0], place[1] - 1):
+            self._before = None  # another video, or a frame is missing
         still = np.empty(0, bool)
         if self._masks is not None:
             with self._watch.running():
@@ -147,7 +160,7 @@ class ChangeMeasure:
                 )
             for kind, change in changes.items():
                 self._values[kind][side].append(change)
-        self._before, self._still_before = now, still
+        self._before, self._still_before, self._place_before = now, still, place
 
     def found(self) -> Found:
         """See `PairMeasure`."""

@@ -186,13 +186,13 @@ def _walk(
     per_frame: dict[str, list[float]] = {key: [] for key in of_frames}
     counts = [side.count for side in (pairs.ours, pairs.theirs) if side.count is not None]
     with console.progress("compare", min(counts, default=None)) as stage:
-        for ours, theirs in pairs:
+        for (ours, theirs), place in zip(pairs, pairs.theirs.places(), strict=False):
             _prepare(result, ours, theirs, pairs.ours.name)
             ours = reconstruction.resized_like(ours, theirs)
             for key, metric in of_frames.items():
                 per_frame[key].append(metric(ours, theirs))
             for measure in measures:
-                measure.see(ours, theirs)
+                measure.see(ours, theirs, place)
             result.frames += 1
             stage.advance()
     result.align, result.left_out = pairs.align, pairs.left_out

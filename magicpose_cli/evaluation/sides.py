@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from .. import console
-from ..errors import OptionError, VideoError
+from ..errors import InputError, OptionError, VideoError
 from ..media.pictures import load_picture
 from ..media.probe import folder_pictures
 from ..media.video import FrameReader
 from .clips import Numbered, frames_by_video
+
+Place = tuple[str, int]
+"""Which video of a folder a frame belongs to, and where it stands in it: neighbours differ by 1."""
 
 Frames = str | os.PathLike[str] | np.ndarray
 Align = Literal["strict", "cut", "time", "auto"]
@@ -56,6 +60,23 @@ class Side:
         videos = frames_by_video(folder_pictures(self.folder)[:limit]).values()
         return [((number, load_picture(path)) for number, path in frames) for frames in videos]
 
+    def places(self) -> Iterator[Place]:
+        """The place of each frame, in the order of `frames`, and no end to them where it is not a folder.
+
+        In a folder a video's own step (every frame, every second one) counts as 1. Pictures whose names tell no
+        videos are one.
+        """
+        if self.folder is not None:
+            paths = folder_pictures(self.folder)
+            with suppress(InputError):
+                of_path: dict[Path, Place] = {}
+                for video, frames in frames_by_video(paths).items():
+                    step = min((b - a for (a, _), (b, _) in pairwise(frames)), default=1)
+                    of_path |= {path: (video, number // step) for number, path in frames}
+                yield from (of_path[path] for path in paths)
+                return
+        yield from (("", number) for number in count())
+
 
 @dataclass
 class Pairs:
@@ -75,7 +96,7 @@ class Pairs:
     left_out: tuple[int, int] = field(default=(0, 0))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        our_frames, their_frames, count = iter(self.ours.frames), iter(self.theirs.frames), 0
+        our_frames, their_frames, compared = iter(self.ours.frames), iter(self.theirs.frames), 0
         while True:
             ours, theirs = next(our_frames, None), next(their_frames, None)
             if ours is None and theirs is None:
@@ -83,16 +104,18 @@ class Pairs:
             if ours is None or theirs is None:
                 more = 1 + sum(1 for _ in (our_frames if theirs is None else their_frames))
                 self.left_out = (more, 0) if theirs is None else (0, more)
-                self._end(count)
+                self._end(compared)
                 return
-            count += 1
+            compared += 1
             yield ours, theirs
 
-    def _end(self, count: int) -> None:
+    def _end(self, compared: int) -> None:
         if self.align == "strict":
-            raise uneven(count + self.left_out[0], count + self.left_out[1])
+            raise uneven(compared + self.left_out[0], compared + self.left_out[1])
         longer = self.ours if self.left_out[0] else self.theirs
-        console.warn(f"{count} frames are compared; {longer.name} has {max(self.left_out)} more, left out.")
+        console.warn(
+            f"{compared} frames are compared; {longer.name} has {max(self.left_out)} more, left out."
+        )
 
 
 def open_sides(generated: Frames, truth: Frames, align: Align = "strict") -> Pairs:

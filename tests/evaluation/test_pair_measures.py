@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from magicpose_cli.evaluation import score
 from magicpose_cli.evaluation.person_mask import PersonMasks
 from magicpose_cli.evaluation.protocol import compare
+from magicpose_cli.media.pictures import save_picture
 
 from .dancer import SIDE_PX, dancer, noisy
 
@@ -74,3 +76,20 @@ def test_masks_find_the_dancer_and_no_one_in_grey() -> None:
         assert not masks.find(np.full((64, 64, 3), 128, np.uint8)).any()
     finally:
         masks.close()
+
+
+def test_videos_of_one_folder_are_kept_apart(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    still = draw.integers(0, 256, (3, 40, 48, 3), dtype=np.uint8)
+    # two videos that stand still, one of every second frame, one that lacks frame 3
+    names = ["a_0000", "a_0002", "a_0004", "b_1", "b_2", "b_4"]
+    for number, name in enumerate(names):
+        save_picture(tmp_path / f"{name}.png", still[0 if number < 3 else 1 if number < 5 else 2])
+    compared = compare(tmp_path, tmp_path)
+    for key in ("flicker", "warping_error"):
+        assert compared.per_frame[key] == [None, 0, 0, None, 0, None], key
+        assert compared.values[f"{key}_of_truth"] == 0
+    (tmp_path / "c").mkdir()
+    for name in ("x", "y"):  # names that tell no videos: all frames are one
+        save_picture(tmp_path / "c" / f"{name}.png", still[0])
+    assert compare(tmp_path / "c", tmp_path / "c").per_frame["flicker"] == [None, 0]
