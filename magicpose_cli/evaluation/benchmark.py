@@ -36,6 +36,7 @@ from .distances import distances_of
 from .faces import DETECTOR
 from .metrics import METRICS
 from .networks import Networks, load_networks
+from .person_mask import SEGMENTER, people_in
 from .records import Record, is_complete, make_record
 from .stopwatch import Stopwatch
 from .tables import as_markdown, as_pictures, summarise
@@ -134,6 +135,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "frames": sum(len(clip.frames) - 1 for clip in clips),
         "methods": summaries,
         "detector": DETECTOR,
+        "segmenter": SEGMENTER if any(clip.masks is None for clip in clips) else "the dataset's masks",
         "weights": networks.weights,
         "missing_weights": networks.missing,
         "seconds": {"networks": watch.seconds, "all": whole.seconds},
@@ -260,6 +262,8 @@ def _record_all(
                         poses = [detector.detect_still(frame) for frame in truth]
                         if clip.masks is not None:
                             person = clip.read(clip.masks[1:], *size_px)[..., 0] > 127
+                        else:
+                            person = people_in(truth)
                     made = _read_made(out, name, clip)
                     found = _found(made, detector)
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ over union, mean of 18 frames), as well as Holistic's own segmentation, in a ten
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from ..errors import MissingDependencyError
 from ..pose import native_noise
 from ..pose.opencv import load_cv2
+
+SEGMENTER = "mediapipe 0.10.21 selfie segmentation"
 
 SURE = 0.5
 """From this confidence on (0..1) a pixel is the person's."""
@@ -40,6 +43,12 @@ class PersonMasks:
     def close(self) -> None:
         """Free the network."""
         self._network.close()
+
+
+def people_in(frames: np.ndarray) -> np.ndarray:
+    """Where the person is in each frame of a clip, bool ``(f H W)``, by `PersonMasks`; frames uint8 ``(f H W 3)``."""
+    with closing(PersonMasks()) as masks:
+        return np.stack([masks.find(frame) for frame in frames])
 
 
 def _load() -> Any:

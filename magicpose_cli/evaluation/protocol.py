@@ -26,7 +26,7 @@ from .feature_cache import FeatureCache, features_dir, videos_sha256
 from .metrics import Metric, Protocol, metrics_of
 from .networks import OF_FRAMES_ALONE, Networks, OfFrames, load_networks, too_few
 from .pair_measures import ChangeMeasure, PairMeasure, PeopleMeasure, PerFrame
-from .person_mask import PersonMasks
+from .person_mask import SEGMENTER, PersonMasks
 from .sides import Align, Frames, Pairs, open_sides
 from .stopwatch import Stopwatch
 
@@ -45,6 +45,7 @@ class Comparison:
         left_out: frames of (generated, truth) beyond the end of the shorter one.
         resampled_from_fps: the generated video's rate where it was read at the truth's; else None.
         detector: what found people and faces; empty where nothing did.
+        segmenter: what found the background of the truth; empty where nothing did.
         samples: frames or clips of (generated, truth) by key of a distance; faces by `face_det` and `face_cos`.
         weights: path and sha256 of each weight file that was read, by its name.
         seconds: `networks`, time in networks with weights; `detectors`, in MediaPipe; `all`, the whole.
@@ -61,6 +62,7 @@ class Comparison:
     left_out: tuple[int, int] = (0, 0)
     resampled_from_fps: float | None = None
     detector: str = ""
+    segmenter: str = ""
     samples: dict[str, tuple[int, int]] = field(default_factory=dict)
     weights: dict[str, dict[str, str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -171,6 +173,7 @@ def _open_measures(
             measures.append(PeopleMeasure(detector, networks.embed_faces, watch))
         if "flicker" in seen:
             masks = open_things.enter_context(closing(PersonMasks()))
+            result.segmenter = SEGMENTER
         result.detector = DETECTOR if seen else ""
     except MissingDependencyError as error:
         result.not_computed |= dict.fromkeys(seen, str(error))

@@ -30,8 +30,8 @@ def make_report(
         `values` (mean by key), `per_frame` (values by key), `not_computed` (reasons by key), `units`,
         `frames`, the size at which they were compared, `resized_from` (None if the sizes agreed),
         `protocol`, `align`, `left_out` and `resampled_from_fps` (how frames were paired), `detector` (of people and
-        faces), `seconds` (in networks, in detectors, in all), `samples` (frames, clips or
-        faces of both sides by key), `weights` (path and sha256 of each file that was read), `inputs` (path and
+        faces) and `segmenter` (of the background), `seconds` (in networks, in detectors, in all), `samples` (frames,
+        clips or faces of both sides by key), `weights` (path and sha256 of each file that was read), `inputs` (path and
         sha256 of both) and `versions`.
     """
     keys = {*compared.values, *compared.not_computed}
@@ -48,6 +48,7 @@ def make_report(
         "left_out": compared.left_out,
         "resampled_from_fps": compared.resampled_from_fps,
         "detector": compared.detector,
+        "segmenter": compared.segmenter,
         "samples": compared.samples,
         "weights": compared.weights,
         "inputs": {

@@ -92,6 +92,17 @@ def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: P
     assert code == 2 and "clips_sha256" in said
 
 
+def test_without_masks_the_background_is_segmented(dataset: Path, model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root, ignore=shutil.ignore_patterns("mask_*"))
+    code, _, said = run("--dataset", "tiktok", "--root", root, "--model", model, "-o", tmp_path / "out")
+    assert code == 0, said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "selfie segmentation" in report["segmenter"]
+    copy, tiny = report["methods"].values()
+    assert copy["values"]["flicker"] == 0 < tiny["values"]["flicker"]
+
+
 def test_networks_metrics_of_a_test_set(
     dataset: Path, model: Path, tmp_path: Path, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
