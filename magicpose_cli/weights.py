@@ -17,10 +17,16 @@ def assets_dir() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / "assets"
 
 
-def models_dir() -> Path:
-    """Where installed models lie: ``$MAGICPOSE_HOME/models``, by default ``~/.cache/magicpose/models``."""
+def cache_dir() -> Path:
+    """Where the program keeps what it does not want to fetch or compute twice: ``$MAGICPOSE_HOME``, by default
+    ``~/.cache/magicpose``."""
     home = os.environ.get("MAGICPOSE_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "magicpose") / "models"
+    return Path(home) if home else Path.home() / ".cache" / "magicpose"
+
+
+def models_dir() -> Path:
+    """Where installed models lie: ``models`` in `cache_dir`."""
+    return cache_dir() / "models"
 
 
 def installed_models() -> dict[str, Path]:

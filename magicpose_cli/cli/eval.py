@@ -12,7 +12,8 @@ from .. import console
 from ..errors import OptionError
 
 if TYPE_CHECKING:
-    from ..evaluation.protocol import Protocol
+    from ..evaluation.metrics import Protocol
+    from ..evaluation.sides import Align
 
 
 class ProtocolName(StrEnum):
@@ -21,6 +22,15 @@ class ProtocolName(StrEnum):
     disco = "disco"
     corrected = "corrected"
     all = "all"
+
+
+class AlignName(StrEnum):
+    """How two videos of other lengths or frame rates are laid beside each other."""
+
+    auto = "auto"
+    strict = "strict"
+    cut = "cut"
+    time = "time"
 
 
 class DatasetName(StrEnum):
@@ -61,6 +71,18 @@ def evaluate(
             "--protocol", help="Metrics as published (disco), as they should be, or all (the default)."
         ),
     ] = None,
+    align: Annotated[
+        AlignName | None,
+        typer.Option(
+            "--align",
+            help="Other lengths or frame rates: strict (an error; the default with --protocol disco), cut to the "
+            "shorter, by time, or auto (time where the rates differ, else cut; the default otherwise).",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out all that needs a network or a detector.")
+    ] = False,
     grid: Annotated[
         int | None,
         typer.Option(
@@ -75,7 +97,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--weights",
-            help="Folder of the weights that LPIPS, FID, FID-VID and FVD need; also torch's own is looked through.",
+            help="Folder of the networks' weights (LPIPS, FID, FVD, Face-Cos ...); also torch's own is looked through.",
             metavar="DIR",
             show_default=False,
         ),
@@ -156,6 +178,7 @@ def evaluate(
         )
     given = {
         "--truth": truth, "--protocol": protocol, "--weights": weights, "--force": force, "-o": output,
+        "--align": align, "--quick": quick,
         "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
         "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
@@ -192,6 +215,7 @@ def evaluate(
             gt=(gt or TruthName.real).value,
             size_px=_size_of(size),
             skip_bad=skip_bad,
+            weights_dir=weights,
         )
         measured = benchmark(options, output)
         console.result(measured if as_json else of_methods(measured), as_json=as_json)
@@ -206,11 +230,13 @@ def evaluate(
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
     name: Protocol = (protocol or ProtocolName.all).value  # type: ignore[assignment]
-    _two_videos(generated, truth, name, weights, output, force=force, as_json=as_json)
+    # a table of the papers knows no cut videos
+    how: Align = align.value if align is not None else "strict" if name == "disco" else "auto"
+    _two_videos(generated, truth, name, weights, how, output, quick=quick, force=force, as_json=as_json)
 
 
 _TAKEN = {
-    "--truth": {"--protocol", "--weights", "--force", "-o"},
+    "--truth": {"--protocol", "--weights", "--force", "-o", "--align", "--quick"},
     "--grid": {"--names"},
     "--dataset": {
         "-o",
@@ -227,6 +253,7 @@ _TAKEN = {
         "--size",
         "--gt",
         "--skip-bad",
+        "--weights",
     },
 }
 """What each of the command's three ways takes, by the option that chooses it."""
@@ -294,8 +321,10 @@ def _two_videos(
     truth: Path,
     protocol: Protocol,
     weights: Path | None,
+    align: Align,
     report: Path | None,
     *,
+    quick: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -305,7 +334,7 @@ def _two_videos(
 
     if report is not None:
         refuse_existing(report, overwrite=force)
-    compared = compare(generated, truth, protocol, weights)
+    compared = compare(generated, truth, protocol, weights, align, quick)
     document = make_report(compared, generated, truth, protocol) if report or as_json else None
     if report is not None:
         write_json(report, document, overwrite=force)

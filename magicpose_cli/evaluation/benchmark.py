@@ -4,6 +4,7 @@ The methods are a model, which makes the frames here, and what others made, whic
 
     OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip, in the truth's size
     OUT/records/<method>/<clip>.json            its numbers, frame by frame (`records.py`)
+    OUT/features/                               what FID, FID-VID and FVD saw in it (`distances.py`)
     OUT/videos/<clip>.mp4                       reference | pose | each method | truth
     OUT/poses/<clip>.npz                        poses that were detected, where the dataset has none
     OUT/truth/<clip>/0001.png ...               the truth through the model's VAE, with --gt vae
@@ -15,9 +16,7 @@ Whatever is there already is kept, so an evaluation that was broken off goes on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,18 +29,22 @@ from ..media.atomic import write_folder, write_json, write_text
 from ..media.compare import side_by_side
 from ..media.pictures import save_picture
 from ..media.video import open_writer
-from ..pose.detect import Detector, open_detector
-from ..pose.sequence import FramePose
 from ..weights import find_model
 from .datasets import TestClip
 from .datasets.clip import Size
+from .distances import distances_of
+from .faces import DETECTOR
 from .manifest import make_manifest
+from .measuring import record_all
 from .methods import COPY, Make, Model, copies
+from .metrics import METRICS
+from .networks import load_networks
+from .person_mask import SEGMENTER
 from .predictions import Predictions, read_predictions
-from .records import Record, make_record
 from .results import Results
 from .selection import add_poses, detector_for, gather
 from .settings import BenchmarkOptions, claim, settings_in, settings_of, sizes_of, were_good
+from .stopwatch import Stopwatch
 from .tables import as_markdown, as_pictures, summarise
 
 VIDEO_FPS = 8
@@ -86,8 +89,20 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     if options.gt == "vae" and model is not None:
         _make_all("Truth through the VAE", results.truth_dir, model.through_vae, clips, results.sizes)
     methods = [*names, *(method.name for method in predictions)]
-    with closing(open_detector("mediapipe")) as detector:
-        records = _record_all(results, methods, clips, detector)
+    watch, whole = Stopwatch(), Stopwatch()
+    networks = load_networks((m.key for m in METRICS if "weights" in m.needs), options.weights_dir, watch)
+    with whole.running():
+        records = record_all(results, methods, clips, networks)
+        distances = distances_of(
+            networks,
+            [partial(results.truth, clip) for clip in clips],
+            {name: [partial(results.made, name, clip) for clip in clips] for name in methods},
+            out / "features",
+        )
+        summaries = {name: summarise(of_clips) for name, of_clips in records.items()}
+    for name, found in distances.items():
+        summaries[name]["values"] |= found.values
+        summaries[name] |= {"samples": found.samples, "too_few": found.missing}
     for clip in clips:
         _write_video(results, clip, methods)
     report = {
@@ -97,7 +112,12 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "frames": manifest["n_frames"],
         "manifest_sha256": manifest["sha256"],
         "skipped": selection.skipped,
-        "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
+        "methods": summaries,
+        "detector": DETECTOR,
+        "segmenter": SEGMENTER if any(clip.masks is None for clip in clips) else "the dataset's masks",
+        "weights": networks.weights,
+        "missing_weights": networks.missing,
+        "seconds": {"networks": watch.seconds, "all": whole.seconds},
     }
     write_json(out / "report.json", report)
     write_text(out / "report.md", as_markdown(report))
@@ -175,38 +195,6 @@ def _make_all(
                 for i, frame in enumerate(make(clip, sizes[clip.name]), 1):
                     save_picture(folder / f"{i:04d}.png", frame)
                     stage.advance()
-
-
-def _record_all(
-    results: Results, names: list[str], clips: Sequence[TestClip], detector: Detector
-) -> dict[str, list[Record]]:
-    records: dict[str, list[Record]] = {name: [] for name in names}
-    with console.progress("Measuring", total=len(clips) * len(names), unit="clips") as stage:
-        for clip in clips:
-            paths = {name: results.record(name, clip) for name in names}
-            truth, poses, person = None, None, None
-            for name, path in paths.items():
-                if not path.is_file():
-                    if truth is None:
-                        truth = results.truth(clip)
-                        poses = [detector.detect_still(frame) for frame in truth]
-                        person = results.people(clip)
-                    made = results.made(name, clip)
-                    found = _found(made, detector)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(path, make_record(made, truth, found, poses or [], person))
-                records[name].append(json.loads(path.read_text()))
-                stage.advance()
-    return records
-
-
-def _found(frames: np.ndarray, detector: Detector) -> list[FramePose]:
-    """Poses of frames; equal neighbours are looked at once."""
-    poses: list[FramePose] = []
-    for i, frame in enumerate(frames):
-        same = i > 0 and np.array_equal(frame, frames[i - 1])
-        poses.append(poses[-1] if same else detector.detect_still(frame))
-    return poses
 
 
 def _write_video(results: Results, clip: TestClip, names: list[str]) -> None:

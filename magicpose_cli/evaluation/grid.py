@@ -16,7 +16,7 @@ from ..errors import VideoError
 from ..media.video import FrameReader
 from ..pose.maps import looks_like_pose_maps
 from . import reconstruction
-from .protocol import FRAME_METRICS
+from .metrics import FRAME_METRICS
 from .records import MEANS
 from .tables import in_columns
 

@@ -46,7 +46,7 @@ METRIC_WEIGHTS = (
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
     MetricWeights(
-        ("fid",),
+        ("fid", "fid_clean"),
         "pt_inception-2015-12-05-6726825d.pth",
         "TensorFlow's Inception of 2015-12-05",
         "mseitzer's pytorch-fid, release fid_weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,48 +12,63 @@ import numpy as np
 from ..errors import MissingDependencyError
 from ..media.files import sha256_of
 from .clips import Numbered
+from .faces import Embed
 from .metric_weights import find_weights, weights_of
+from .stopwatch import Stopwatch
+
+OF_FRAMES_ALONE = ("fid", "fid_clean")
+"""Distances of frames, whatever video they belong to; the others are of clips."""
 
 SMALLEST_SAMPLE = 2  # frames or clips on each side: one has no covariance
 OfFrames = Callable[[np.ndarray, np.ndarray], float]
 OfVideos = Callable[[Iterable[Numbered]], np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Networks:
     """What `load_networks` found.
 
     Attributes:
         of_frames: by key, computes a pair of frames, uint8 ``(H W 3)``; LPIPS's two keys come together.
         of_videos: by key, features ``(n d)`` of a side's videos; the metric is the Frechet distance of two sides'.
+            FID's two keys come together.
+        embed_faces: AdaFace, for `face_cos`; None without it.
         missing: why a metric is not computed, by key.
         weights: path and sha256 of each file that was read, by its name.
     """
 
     of_frames: dict[str, OfFrames] = field(default_factory=dict)
     of_videos: dict[str, OfVideos] = field(default_factory=dict)
+    embed_faces: Embed | None = None
     missing: dict[str, str] = field(default_factory=dict)
     weights: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def sha256_of(self, key: str) -> str:
+        """Of the weights that a metric's network was loaded from."""
+        return self.weights[weights_of(key).name]["sha256"]
 
-def load_networks(keys: Iterable[str], weights_dir: Path | None = None) -> Networks:
+
+def load_networks(
+    keys: Iterable[str], weights_dir: Path | None = None, watch: Stopwatch | None = None
+) -> Networks:
     """Load the networks of some metrics, on the CPU.
 
     Args:
-        keys: of `lpips_disco`, `lpips`, `fid`, `fid_vid` and `fvd`.
+        keys: of those metrics that `metrics.METRICS` says need weights.
         weights_dir: where their weights are looked for, before torch's own place.
+        watch: runs whenever one of them does.
 
     Raises:
         ModelError: a file that is not what its name says.
     """
-    found = Networks()
+    found, watch = Networks(), watch or Stopwatch()
     for key in keys:
         path, reason = find_weights(key, weights_dir)
         if path is None:
             found.missing[key] = reason
             continue
         try:
-            _load(key, path, found)
+            _load(key, path, found, watch)
         except MissingDependencyError as error:
             found.missing[key] = str(error)
             continue
@@ -67,23 +82,40 @@ def too_few(samples: tuple[int, int], key: str) -> str:
     """Why there is no distance of so many samples on each side; empty where there is one."""
     if min(samples) >= SMALLEST_SAMPLE:
         return ""
-    what = "frames" if key == "fid" else "clips of 16 consecutive frames"
+    what = "frames" if key in OF_FRAMES_ALONE else "clips of 16 consecutive frames"
     return f"it needs {SMALLEST_SAMPLE} {what} on each side, there are {samples[0]} and {samples[1]}."
 
 
-def _load(key: str, path: Path, found: Networks) -> None:
+def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
     from . import inception, perceptual, video_features
 
     if key in ("lpips", "lpips_disco"):
         if not found.of_frames:  # both have one network
             network = perceptual.load_lpips(path)
+            watch.attach(network)
             found.of_frames["lpips_disco"] = partial(perceptual.lpips_disco, network)
             found.of_frames["lpips"] = partial(perceptual.lpips, network)
-    elif key == "fid":
-        inception_v3 = inception.load_inception(path)
-        found.of_videos[key] = lambda videos: inception.inception_features(
-            inception_v3, (frame for video in videos for _, frame in video)
-        )
+    elif key == "face_cos":
+        from .adaface import embed_faces, load_adaface
+
+        adaface = load_adaface(path)
+        watch.attach(adaface)
+        found.embed_faces = partial(embed_faces, adaface)
+    elif key in OF_FRAMES_ALONE:
+        if key not in found.of_videos:  # both have one network
+            network = inception.load_inception(path)
+            watch.attach(network)
+            clean = inception.clean_inception(network)
+            found.of_videos["fid"] = lambda videos: inception.inception_features(network, _frames(videos))
+            found.of_videos["fid_clean"] = lambda videos: inception.clean_inception_features(
+                clean, _frames(videos)
+            )
     else:
         load = {"fid_vid": video_features.load_resnet, "fvd": video_features.load_i3d}[key]
-        found.of_videos[key] = partial(video_features.video_features, load(path))
+        video_network = load(path)
+        watch.attach(video_network.network)
+        found.of_videos[key] = partial(video_features.video_features, video_network)
+
+
+def _frames(videos: Iterable[Numbered]) -> Iterator[np.ndarray]:
+    return (frame for video in videos for _, frame in video)

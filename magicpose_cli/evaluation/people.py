@@ -7,6 +7,8 @@ result frame ──detector──> pose ─┘
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..pose.sequence import FramePose
@@ -15,6 +17,9 @@ JOINT_TOLERANCE = 0.05
 """Of the person's height: as far as a joint may be from the truth's."""
 SMALLEST_FACE_PX = 40
 """Faces below this height tell nothing of an expression: a mouth has two or three pixels then."""
+
+PARTS = ("mouth", "eyes", "brows")
+"""What opens and closes, or rises and sinks, in a face."""
 
 LEAST_FRAMES = 8
 """A correlation over fewer frames tells nothing."""
@@ -27,6 +32,7 @@ _EYES = (
     (42, 45, ((43, 47), (44, 46))),
 )  # corners, and pairs of upper and lower lid
 _BROWS = (range(17, 22), range(22, 27))
+_MEASURED = [_CHIN, _BRIDGE, _UPPER_LIP, _LOWER_LIP, *range(36, 48), *range(17, 27)]
 
 
 def person_height_px(poses: list[FramePose]) -> float | None:
@@ -50,6 +56,14 @@ def joints_that_agree(result: FramePose, truth: FramePose, height_px: float) -> 
     return int(agree.sum()), int(found.sum())
 
 
+def joints_of_clip(result: list[FramePose], truth: list[FramePose]) -> list[tuple[int, int]]:
+    """`joints_that_agree` of each frame, by the person's height in the truth; none where that shows nobody."""
+    height_px = person_height_px(truth)
+    if height_px is None:
+        return []
+    return [joints_that_agree(ours, theirs, height_px) for ours, theirs in zip(result, truth, strict=True)]
+
+
 def face_height_px(pose: FramePose) -> float:
     """Vertical extent of the face points; 0 without a face."""
     return float(np.ptp(pose.face[:, 1])) if pose.found("face") else 0.0
@@ -59,9 +73,9 @@ def openings(pose: FramePose) -> dict[str, float] | None:
     """How open a face is: ``mouth``, ``eyes``, and ``brows`` (their height over the eyes), by the face's own measures.
 
     Mouth and brows are parts of the distance from the bridge of the nose to the chin, eyes of their width.
-    None without a face.
+    None without a face, or where part of it lies outside the picture.
     """
-    if not pose.found("face"):
+    if not (pose.face[_MEASURED, 2] > 0).all():
         return None
     points = pose.face[:, :2].astype(np.float64)
 
@@ -81,6 +95,28 @@ def openings(pose: FramePose) -> dict[str, float] | None:
         "eyes": float(np.mean(eyes)),
         "brows": float(np.mean(brows)),
     }
+
+
+def openings_of_clip(result: list[FramePose], truth: list[FramePose]) -> dict[str, list[list[float]]]:
+    """[result, truth] of each part of `PARTS`, a frame with a face on both sides, the true one large enough."""
+    pairs: dict[str, list[list[float]]] = {part: [] for part in PARTS}
+    for our_pose, their_pose in zip(result, truth, strict=True):
+        ours, theirs = openings(our_pose), openings(their_pose)
+        if ours and theirs and face_height_px(their_pose) >= SMALLEST_FACE_PX:
+            for part in PARTS:
+                pairs[part].append([ours[part], theirs[part]])
+    return pairs
+
+
+def expression(openings_by_clip: Sequence[dict[str, list[list[float]]]]) -> float | None:
+    """Mean of the three parts' `correlation_within`, -1..1, higher is better; None unless each has one.
+
+    Args:
+        openings_by_clip: from `openings_of_clip`, one a clip.
+    """
+    parts = [correlation_within([[(a, b) for a, b in of[part]] for of in openings_by_clip]) for part in PARTS]
+    there = [part for part in parts if part is not None]
+    return float(np.mean(there)) if len(there) == len(PARTS) else None
 
 
 def correlation_within(pairs_by_clip: list[list[tuple[float, float]]]) -> float | None:

@@ -2,23 +2,29 @@
 
 A record is plain JSON, so that an evaluation goes on where it was broken off, and its means can be made again:
 
-    frames      {metric of `protocol.FRAME_METRICS`: a value a frame}
+    frames      {metric of `metrics.FRAME_METRICS`, and LPIPS with its network: a value a frame}
     joints      [agreeing, found in the truth] a frame; none where the truth shows nobody
     openings    {mouth, eyes, brows: [result, truth] a frame with a face on both sides that is large enough}
+    faces       {found: a frame of the result has the truth's face, or None where that has none; cos: Face-Cos}
     flicker     [result, truth] a pair of neighbouring frames, in the background
+    warping     [result, truth] a pair of neighbouring frames, along the truth's motion
     colours     of the person in the result and in the truth
+    long        what `long_video.py` says of a clip of 64 frames and more; else None
+    weights     {metric: sha256 of the weights it was computed with}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..pose.sequence import FramePose
-from . import identity, people, temporal
-from .protocol import FRAME_METRICS, METRICS
+from . import faces, identity, long_video, people, reconstruction, temporal, warping
+from .metrics import FRAME_METRICS, METRICS
+from .networks import Networks
 
 Record = dict[str, Any]
 
@@ -31,6 +37,9 @@ def make_record(
     result_poses: list[FramePose],
     truth_poses: list[FramePose],
     person: np.ndarray | None,
+    networks: Networks | None = None,
+    window: int = 16,
+    overlap: int = 4,
 ) -> Record:
     """Compare a clip with the truth.
 
@@ -38,39 +47,94 @@ def make_record(
         result, truth: uint8 ``(f H W 3)``.
         result_poses, truth_poses: what one detector found in either.
         person: bool ``(f H W)``, where the truth's person is; None where nobody knows: then no flicker.
+        networks: for LPIPS and Face-Cos; None, or one that has not theirs, leaves them out.
+        window, overlap: in frames, of the sampler that made the result, for its seams.
     """
-    frames = {
-        key: [of_frames(a, b) for a, b in zip(result, truth, strict=True)]
-        for key, of_frames in FRAME_METRICS.items()
-    }
-    height_px = people.person_height_px(truth_poses)
-    joints: list[tuple[int, int]] = []
-    if height_px is not None:
-        joints = [
-            people.joints_that_agree(a, b, height_px) for a, b in zip(result_poses, truth_poses, strict=True)
-        ]
-    openings: dict[str, list[list[float]]] = {"mouth": [], "eyes": [], "brows": []}
-    for a, b in zip(result_poses, truth_poses, strict=True):
-        ours, theirs = people.openings(a), people.openings(b)
-        if ours and theirs and people.face_height_px(b) >= people.SMALLEST_FACE_PX:
-            for part, pairs in openings.items():
-                pairs.append([ours[part], theirs[part]])
+    networks = networks or Networks()
+    of_frames = {**FRAME_METRICS, **networks.of_frames}
+    still = None if person is None else np.stack([temporal.background(mask) for mask in person])
+    poses = list(zip(result_poses, truth_poses, strict=True))
     return {
-        "frames": frames,
-        "joints": joints,
-        "openings": openings,
-        "flicker": None if person is None else _flicker(result, truth, person),
+        "frames": {
+            key: [metric(a, b) for a, b in zip(result, truth, strict=True)]
+            for key, metric in of_frames.items()
+        },
+        "joints": people.joints_of_clip(result_poses, truth_poses),
+        "openings": people.openings_of_clip(result_poses, truth_poses),
+        "faces": {
+            "found": [faces.face_found(ours, theirs) for ours, theirs in poses],
+            "cos": _cosines(result, truth, poses, networks.embed_faces),
+        },
+        "flicker": None if still is None else _flicker(result, truth, still),
+        "warping": _warping(result, truth),
         "colours": [_listed(identity.colours(list(clip), truth_poses)) for clip in (result, truth)],
+        "long": _long(result, truth, truth_poses, still, window, overlap),
+        "weights": _weights(networks),
     }
 
 
-def _flicker(result: np.ndarray, truth: np.ndarray, person: np.ndarray) -> list[list[float | None]]:
-    still = [temporal.background(mask) for mask in person]
+def is_complete(record: Record, networks: Networks) -> bool:
+    """Whether a record that is there already holds all that these networks give, from the same weights."""
+    there = record.get("weights", {})
+    return all(there.get(key) == digest for key, digest in _weights(networks).items())
+
+
+def _weights(networks: Networks) -> dict[str, str]:
+    keys = [*networks.of_frames, *(["face_cos"] if networks.embed_faces is not None else [])]
+    return {key: networks.sha256_of(key) for key in keys}
+
+
+def _cosines(
+    result: np.ndarray,
+    truth: np.ndarray,
+    poses: Sequence[tuple[FramePose, FramePose]],
+    embed: faces.Embed | None,
+) -> list[float | None] | None:
+    if embed is None:
+        return None
+    measured = faces.FaceCosines(embed)
+    for ours, theirs, (our_pose, their_pose) in zip(result, truth, poses, strict=True):
+        measured.see(ours, theirs, our_pose, their_pose)
+    return measured.values()
+
+
+def _flicker(result: np.ndarray, truth: np.ndarray, still: np.ndarray) -> list[list[float | None]]:
     pairs = []
     for i in range(1, len(result)):
         both = still[i - 1] & still[i]
         pairs.append([temporal.flicker(clip[i - 1], clip[i], both) for clip in (result, truth)])
     return [pair for pair in pairs if None not in pair]
+
+
+def _warping(result: np.ndarray, truth: np.ndarray) -> list[list[float | None]]:
+    pairs = []
+    for i in range(1, len(result)):
+        flow = warping.flow_between(truth[i - 1], truth[i])
+        pairs.append([warping.warping_error(clip[i - 1], clip[i], flow) for clip in (result, truth)])
+    return [pair for pair in pairs if None not in pair]
+
+
+def _long(
+    result: np.ndarray,
+    truth: np.ndarray,
+    truth_poses: list[FramePose],
+    still: np.ndarray | None,
+    window: int,
+    overlap: int,
+) -> dict[str, float | None] | None:
+    if len(result) < long_video.LEAST_FRAMES:
+        return None
+    borders = long_video.window_borders(len(result), window, overlap)
+    seams = [
+        long_video.seam([reconstruction.l1(a, b) for a, b in pairwise(clip)], borders)
+        for clip in (result, truth)
+    ]
+    return {
+        "seam": seams[0],
+        "seam_of_truth": seams[1],
+        "drift_background": None if still is None else long_video.background_drift(result, truth, still),
+        "drift_person": long_video.person_drift(result, truth, truth_poses),
+    }
 
 
 def _listed(colours: np.ndarray) -> list[list[float | None]]:
@@ -79,7 +143,17 @@ def _listed(colours: np.ndarray) -> list[list[float | None]]:
 
 
 def _mean_of(key: str) -> Callable[[Sequence[Record]], float | None]:
-    return lambda records: float(np.mean(np.concatenate([r["frames"][key] for r in records])))
+    def mean(records: Sequence[Record]) -> float | None:
+        if not all(key in r["frames"] for r in records):
+            return None
+        return _mean(value for r in records for value in r["frames"][key])
+
+    return mean
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return float(np.mean(there)) if there else None
 
 
 def _pose_accuracy(records: Sequence[Record]) -> float | None:
@@ -94,22 +168,44 @@ def _expression(part: str) -> Callable[[Sequence[Record]], float | None]:
     )
 
 
-def _flicker_of(side: int) -> Callable[[Sequence[Record]], float | None]:
-    def mean(records: Sequence[Record]) -> float | None:
-        pairs = [pair for r in records for pair in r["flicker"] or []]
-        return float(np.mean([pair[side] for pair in pairs])) if pairs else None
+def _face_det(records: Sequence[Record]) -> float | None:
+    return _mean(found for r in records for found in r.get("faces", {}).get("found", []))
 
-    return mean
+
+def _face_cos(records: Sequence[Record]) -> float | None:
+    cosines = [r.get("faces", {}).get("cos") for r in records]
+    return None if None in cosines else _mean(value for of_clip in cosines for value in of_clip)
+
+
+def _pairs_of(kind: str, side: int) -> Callable[[Sequence[Record]], float | None]:
+    return lambda records: _mean(pair[side] for r in records for pair in r.get(kind) or [])
+
+
+def _long_of(key: str) -> Callable[[Sequence[Record]], float | None]:
+    return lambda records: _mean(r["long"][key] for r in records if r.get("long"))
 
 
 MEANS: dict[str, tuple[str, Callable[[Sequence[Record]], float | None]]] = {
-    **{m.key: (f"{m.unit}, {m.better}", _mean_of(m.key)) for m in METRICS if m.key in FRAME_METRICS},
+    **{
+        m.key: (f"{m.unit}, {m.better}", _mean_of(m.key))
+        for m in METRICS
+        if m.key in FRAME_METRICS or m.key in ("lpips_disco", "lpips")
+    },
+    "face_cos": ("-1..1, higher", _face_cos),
+    "face_det": ("0..1, higher", _face_det),
     "pose_accuracy": ("0..1, higher", _pose_accuracy),
+    "expression": ("-1..1, higher", lambda records: people.expression([r["openings"] for r in records])),
     "expression_mouth": ("-1..1, higher", _expression("mouth")),
     "expression_eyes": ("-1..1, higher", _expression("eyes")),
     "expression_brows": ("-1..1, higher", _expression("brows")),
-    "flicker": ("0..255, lower", _flicker_of(0)),
-    "flicker_of_truth": ("0..255", _flicker_of(1)),
+    "flicker": ("0..255, lower", _pairs_of("flicker", 0)),
+    "flicker_of_truth": ("0..255", _pairs_of("flicker", 1)),
+    "warping_error": ("0..255, lower", _pairs_of("warping", 0)),
+    "warping_error_of_truth": ("0..255", _pairs_of("warping", 1)),
+    "seam": ("ratio, lower", _long_of("seam")),
+    "seam_of_truth": ("ratio", _long_of("seam_of_truth")),
+    "drift_background": ("CIE Lab, lower", _long_of("drift_background")),
+    "drift_person": ("CIE Lab, lower", _long_of("drift_person")),
 }
 """Unit and direction, and the function of all clips' records that gives the value; None where there is none."""
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from .. import __version__
 from ..media.files import sha256_of
-from .protocol import METRICS, Comparison, Protocol
+from .metrics import METRICS, Protocol
+from .protocol import Comparison
 
 _MODULES = {"numpy": "numpy", "scikit-image": "skimage", "opencv": "cv2", "av": "av", "pillow": "PIL"}
 _OF_NETWORKS = ("torch", "lpips", "pytorch-fid", "monai")
@@ -28,19 +29,26 @@ def make_report(
     Returns:
         `values` (mean by key), `per_frame` (values by key), `not_computed` (reasons by key), `units`,
         `frames`, the size at which they were compared, `resized_from` (None if the sizes agreed),
-        `protocol`, `samples` (frames or clips of both sides by key of a distance), `weights` (path and sha256 of
-        each file that was read), `inputs` (path and sha256 of both) and `versions`.
+        `protocol`, `align`, `left_out` and `resampled_from_fps` (how frames were paired), `detector` (of people and
+        faces) and `segmenter` (of the background), `seconds` (in networks, in detectors, in all), `samples` (frames,
+        clips or faces of both sides by key), `weights` (path and sha256 of each file that was read), `inputs` (path and
+        sha256 of both) and `versions`.
     """
     keys = {*compared.values, *compared.not_computed}
     return {
         "values": compared.values,
         "not_computed": compared.not_computed,
-        "units": {m.key: f"{m.unit}, {m.better} is better" for m in METRICS if m.key in keys},
+        "units": {m.key: m.described for m in METRICS if m.key in keys},
         "protocol": protocol,
         "frames": compared.frames,
         "width_px": compared.width_px,
         "height_px": compared.height_px,
         "resized_from": compared.resized_from,
+        "align": compared.align,
+        "left_out": compared.left_out,
+        "resampled_from_fps": compared.resampled_from_fps,
+        "detector": compared.detector,
+        "segmenter": compared.segmenter,
         "samples": compared.samples,
         "weights": compared.weights,
         "inputs": {
@@ -53,6 +61,7 @@ def make_report(
             **{name: import_module(module).__version__ for name, module in _MODULES.items()},
             **(_versions_of_networks() if compared.weights else {}),
         },
+        "seconds": compared.seconds,
         "per_frame": compared.per_frame,
     }
 
@@ -69,11 +78,12 @@ def _versions_of_networks() -> dict[str, str]:
 def as_table(compared: Comparison) -> str:
     """One line a metric: name, mean, unit and direction; then what was not computed."""
     lines = []
+    width = max(map(len, [*compared.values, "frames"]))
     for metric in METRICS:
         if metric.key in compared.values:
             value = f"{compared.values[metric.key]:.6g}"
-            lines.append(f"{metric.key:<12} {value:>12}  {metric.unit}, {metric.better} is better")
-    lines.append(f"{'frames':<12} {compared.frames:>12}  {compared.width_px}x{compared.height_px}")
+            lines.append(f"{metric.key:<{width}} {value:>12}  {metric.described}")
+    lines.append(f"{'frames':<{width}} {compared.frames:>12}  {compared.width_px}x{compared.height_px}")
     if compared.not_computed:
         lines.append(f"not computed: {', '.join(compared.not_computed)} (the report says why)")
     return "\n".join(lines)

@@ -38,6 +38,7 @@ class BenchmarkOptions:
         gt: ``real``, or ``vae``: compare with what the model's VAE makes of the real frames.
         size_px: width and height to compare at; None for the model's, or without a model the dataset's.
         skip_bad: leave bad clips out, and count them.
+        weights_dir: folder of the weights of the metrics' networks; they do not change what is made.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class BenchmarkOptions:
     gt: str = "real"
     size_px: Size | None = None
     skip_bad: bool = False
+    weights_dir: Path | None = None
 
 
 def settings_of(
@@ -64,6 +66,7 @@ def settings_of(
     """All that the frames and numbers depend on."""
     given = asdict(options)
     del given["skip_bad"]  # what it left out is seen from the clips
+    del given["weights_dir"]
     return {
         "magicpose": __version__,
         **given,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..media.pictures import resize_picture
 from .manifest import as_sentences
+from .metrics import METRICS
 from .people import JOINT_TOLERANCE, SMALLEST_FACE_PX
 from .records import MEANS, Record, identity_kept, interval
 from .temporal import MARGIN_PX
@@ -45,7 +46,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         "| --- | --- |" + " --- |" * len(methods),
     ]
     faces = ", ".join(f"{name}: {method['faces']}" for name, method in methods.items())
-    for key, (unit, _) in MEANS.items():
+    for key, unit in _rows(report).items():
         cells = [_cell(method, key) for method in methods.values()]
         lines.append(f"| {key} | {unit} | " + " | ".join(cells) + " |")
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
@@ -68,10 +69,17 @@ def as_markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _rows(report: dict[str, Any]) -> dict[str, str]:
+    """Units of the measures, by key: the means over frames, and the distances that some method has."""
+    found = {key for method in report["methods"].values() for key in method["values"]}
+    distances = {m.key: f"{m.unit}, {m.better}" for m in METRICS if m.key in found and m.key not in MEANS}
+    return {key: unit for key, (unit, _) in MEANS.items()} | distances
+
+
 def _cell(method: dict[str, Any], key: str) -> str:
     if key not in method["values"]:
         return "not computed"
-    value, between = method["values"][key], method["intervals"][key]
+    value, between = method["values"][key], method["intervals"].get(key)
     text = f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}" if abs(value) < 2 else f"{value:.2f}"
     if between is None or key.endswith("_disco") or key == "flicker_of_truth":
         return text
@@ -85,10 +93,10 @@ def as_table(report: dict[str, Any]) -> str:
     methods = report["methods"]
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
     rows = {
-        **{key: [_short(m["values"].get(key)) for m in methods.values()] for key in MEANS},
+        **{key: [_short(m["values"].get(key)) for m in methods.values()] for key in _rows(report)},
         "identity": kept,
     }
-    return in_columns(list(methods), rows, {key: unit for key, (unit, _) in MEANS.items()})
+    return in_columns(list(methods), rows, _rows(report))
 
 
 def in_columns(titles: Sequence[str], rows: dict[str, list[str]], units: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from magicpose_cli.media.video import open_writer
 def no_torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is computed does not depend on the weights that torch has downloaded here."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("MAGICPOSE_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def clips(tmp_path: Path) -> tuple[str, str]:
 
 
 def test_a_table_on_stdout(clips: tuple[str, str]) -> None:
-    done = CliRunner().invoke(app, ["eval", clips[0], "--truth", clips[1]])
+    done = CliRunner().invoke(app, ["eval", clips[0], "--truth", clips[1], "--quick"])
     assert done.exit_code == 0
     values = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
     assert values["l1"] == "10" and values["frames"] == "3"
@@ -44,7 +45,8 @@ def test_json_on_stdout_and_in_a_file_are_the_same(clips: tuple[str, str], tmp_p
     assert done.exit_code == 0
     report = json.loads(done.stdout)
     assert report == json.loads(out.read_text())
-    assert set(report["values"]) == {"l1", "psnr", "ssim"}
+    assert {"l1", "psnr", "ssim", "flicker", "warping_error"} <= set(report["values"])
+    assert report["seconds"]["all"] > report["seconds"]["detectors"] > 0
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 2 and "add --force" in again.stderr
     assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
@@ -53,7 +55,10 @@ def test_json_on_stdout_and_in_a_file_are_the_same(clips: tuple[str, str], tmp_p
 def test_bad_input_is_one_message_and_exit_code_2(clips: tuple[str, str], tmp_path: Path) -> None:
     for command, message in (
         (["eval", str(tmp_path / "none.mp4"), "--truth", clips[1]], "no such file"),
-        (["eval", f"{clips[0]}/0001.png", "--truth", clips[1]], "1 generated and 3 true"),
+        (
+            ["eval", f"{clips[0]}/0001.png", "--truth", clips[1], "--align", "strict"],
+            "1 generated and 3 true",
+        ),
     ):
         done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "report.json")])
         assert done.exit_code == 2
@@ -62,10 +67,26 @@ def test_bad_input_is_one_message_and_exit_code_2(clips: tuple[str, str], tmp_pa
         assert not (tmp_path / "report.json").exists()
 
 
+def test_other_lengths_are_cut_unless_the_papers_numbers_are_asked_for(
+    clips: tuple[str, str], tmp_path: Path
+) -> None:
+    with open_writer(tmp_path / "long", 25) as writer:
+        for _ in range(5):
+            writer.write(np.full((16, 16, 3), 110, np.uint8))
+    command = ["eval", str(tmp_path / "long"), "--truth", clips[1], "--quick", "--json"]
+    done = CliRunner().invoke(app, command)
+    report = json.loads(done.stdout)
+    assert (report["frames"], report["align"], report["left_out"]) == (3, "cut", [2, 0])
+    assert "3 frames are compared; long has 2 more" in " ".join(done.stderr.split())
+    done = CliRunner().invoke(app, [*command, "--protocol", "disco"])
+    assert done.exit_code == 2 and "5 generated and 3 true" in " ".join(done.stderr.split())
+
+
 def test_weights_must_be_a_folder_and_of_use(clips: tuple[str, str], tmp_path: Path) -> None:
     for command, message in (
         ([clips[0], "--truth", clips[1], "--weights", str(tmp_path / "none")], "a folder of weights"),
-        (["--dataset", "synth", "--weights", str(tmp_path), "-o", str(tmp_path / "o")], "with two videos"),
+        (["a.mp4", "--grid", "3", "--weights", str(tmp_path)], "with two videos"),
+        (["--dataset", "synth", "--quick", "-o", str(tmp_path / "o")], "with two videos"),
     ):
         done = CliRunner().invoke(app, ["eval", *command])
         assert done.exit_code == 2 and message in " ".join(done.stderr.split())

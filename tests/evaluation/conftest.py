@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from magicpose_cli.evaluation.adaface import AdaFace
 from magicpose_cli.evaluation.i3d import I3D
 
 from .golden import deterministic
@@ -14,9 +15,10 @@ from .golden import deterministic
 
 @pytest.fixture(autouse=True)
 def no_torch_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a test finds does not depend on what torch has downloaded here."""
+    """What a test finds does not depend on what torch has downloaded here, nor on features that were kept."""
     home = tmp_path_factory.mktemp("torch")
     monkeypatch.setenv("TORCH_HOME", str(home))
+    monkeypatch.setenv("MAGICPOSE_HOME", str(home / "magicpose"))
     return home
 
 
@@ -64,6 +66,14 @@ def resnet_weights(weights_dir: Path) -> Path:
     path = weights_dir / "resnet-50-kinetics.pth"
     tensors = {f"module.{name}": value for name, value in deterministic(state).items()}
     torch.save({"epoch": 1, "state_dict": tensors}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def adaface_weights(weights_dir: Path) -> Path:
+    path = weights_dir / "adaface_ir50_ms1mv2.ckpt"
+    tensors = deterministic(AdaFace().state_dict())
+    torch.save({"state_dict": {f"model.{name}": value for name, value in tensors.items()}}, path)
     return path
 
 

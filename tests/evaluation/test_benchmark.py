@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
-from magicpose_cli.evaluation.records import MEANS, identity_kept, interval, make_record
+from magicpose_cli.evaluation import metric_weights
+from magicpose_cli.evaluation.networks import Networks
+from magicpose_cli.evaluation.records import MEANS, identity_kept, interval, is_complete, make_record
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
@@ -89,6 +92,48 @@ def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: P
     assert code == 2 and "clips_sha256" in said
 
 
+def test_without_masks_the_background_is_segmented(dataset: Path, model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(dataset, root, ignore=shutil.ignore_patterns("mask_*"))
+    code, _, said = run("--dataset", "tiktok", "--root", root, "--model", model, "-o", tmp_path / "out")
+    assert code == 0, said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "selfie segmentation" in report["segmenter"]
+    copy, tiny = report["methods"].values()
+    assert copy["values"]["flicker"] == 0 < tiny["values"]["flicker"]
+
+
+def test_networks_metrics_of_a_test_set(
+    dataset: Path, model: Path, tmp_path: Path, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tuple(replace(weights, sha256=None) for weights in metric_weights.METRIC_WEIGHTS)
+    monkeypatch.setattr(metric_weights, "METRIC_WEIGHTS", known)
+    out, folder = tmp_path / "out", tmp_path / "weights"
+    folder.mkdir()
+    command = ["--dataset", "synth", "--root", dataset, "--model", model, "-o", out, "--weights", folder]
+    code, _, said = run(*command)
+    assert code == 0, said
+    report = json.loads((out / "report.json").read_text())
+    assert (
+        "fid" not in report["methods"]["tiny"]["values"]
+        and inception_weights.name in report["missing_weights"]["fid"]
+    )
+    (folder / inception_weights.name).symlink_to(inception_weights)  # they came later
+    code, table, said = run(*command)
+    assert code == 0, said
+    report = json.loads((out / "report.json").read_text())
+    copy, tiny = report["methods"].values()
+    assert 0 < copy["values"]["fid"] < tiny["values"]["fid"]
+    assert tiny["samples"] == {"fid": [4, 4], "fid_clean": [4, 4]}
+    assert f"{tiny['values']['fid']:.4g}" in table and "fid_clean" in (out / "report.md").read_text()
+    assert report["weights"][inception_weights.name]["path"] == str(folder / inception_weights.name)
+    assert 0 < report["seconds"]["networks"] < report["seconds"]["all"]
+    code, again, _ = run(*command)
+    assert again == table
+    # all features were there: no network ran
+    assert json.loads((out / "report.json").read_text())["seconds"]["networks"] == 0
+
+
 def test_what_is_missing_is_said(
     dataset: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,10 +144,6 @@ def test_what_is_missing_is_said(
         (["a.mp4"], "the true video"),
         (["--dataset", "synth", "--root", dataset], "a folder for the results"),
         (["--dataset", "synth", "--grid", "3", "-o", out], "options that go with --dataset, found --grid"),
-        (
-            ["--dataset", "synth", "--weights", ".", "-o", out],
-            "options that go with --dataset, found --weights",
-        ),
         (["a.mp4", "--truth", "b.mp4", "--steps", "3"], "options that go without --dataset, found --steps"),
         (["a.mp4", "--truth", "b.mp4", "--names", "x"], "options that go without --grid, found --names"),
         (["a.mp4", "--grid", "3", "--protocol", "all"], "options that go with --grid, found --protocol"),
@@ -284,7 +325,8 @@ def test_equal_clips_are_ideal_and_noise_makes_each_number_worse() -> None:
         make_record(noisy, truth, off, poses, person),
     )
     for key, best in (
-        ("psnr", 100), ("ssim", 1), ("l1", 0), ("pose_accuracy", 1), ("expression_mouth", 1), ("flicker", 0)
+        ("psnr", 100), ("ssim", 1), ("l1", 0), ("pose_accuracy", 1), ("expression_mouth", 1), ("expression", 1),
+        ("flicker", 0), ("warping_error", 0),
     ):  # fmt: skip
         mean = MEANS[key][1]
         assert mean([ideal]) == pytest.approx(best)
@@ -292,4 +334,41 @@ def test_equal_clips_are_ideal_and_noise_makes_each_number_worse() -> None:
     assert identity_kept([ideal]) == [True]
     low, high = interval(MEANS["psnr"][1], [ideal, worse])
     assert low < high and interval(MEANS["psnr"][1], [ideal]) is None
+    assert MEANS["face_det"][1]([ideal]) == 1 and MEANS["face_cos"][1]([ideal]) is None
+    assert ideal["long"] is None and MEANS["seam"][1]([ideal]) is None
     json.dumps([ideal, worse])  # a record is JSON
+
+
+def test_a_long_clip_tells_its_seams_and_drift() -> None:
+    draw = np.random.default_rng(0)
+    body = np.concatenate([draw.uniform(10, 50, (18, 2)), np.ones((18, 1))], 1).astype(np.float32)
+    poses = [FramePose.empty()._replace(body=body)] * 70
+    moving = np.stack([np.roll(draw.integers(0, 200, (64, 64, 3)), i, axis=1) for i in range(70)])
+    truth = (moving // 4 + 60).astype(np.uint8)
+    person = np.zeros(truth.shape[:3], bool)
+    person[:, 20:40, 20:40] = True
+    # darker by a level every two frames, and a step wherever a window begins
+    worse = truth - (np.arange(70) // 2)[:, None, None, None].astype(np.uint8)
+    worse[12::24] = worse[12::24] // 2
+    ideal, drifted = (make_record(clip, truth, poses, poses, person) for clip in (truth, worse))
+    for key in ("drift_background", "drift_person"):
+        assert MEANS[key][1]([ideal]) == 0
+        assert MEANS[key][1]([drifted]) > 4
+    assert MEANS["seam"][1]([ideal]) == MEANS["seam_of_truth"][1]([ideal])
+    assert MEANS["seam"][1]([drifted]) > MEANS["seam_of_truth"][1]([drifted])
+    unknown = make_record(worse, truth, poses, poses, None)
+    assert MEANS["drift_background"][1]([unknown]) is None
+    json.dumps([ideal, drifted, unknown])
+
+
+def test_a_record_is_made_again_for_other_weights() -> None:
+    frames = np.zeros((1, 16, 16, 3), np.uint8)
+    poses = [FramePose.empty()]
+    network = Networks(of_frames={"lpips": lambda a, b: 0.5}, weights={"vgg16-397923af.pth": {"sha256": "a"}})
+    bare = make_record(frames, frames, poses, poses, None)
+    full = make_record(frames, frames, poses, poses, None, network)
+    assert MEANS["lpips"][1]([full]) == 0.5 and MEANS["lpips"][1]([full, bare]) is None
+    assert is_complete(full, network) and is_complete(full, Networks())
+    assert not is_complete(bare, network)
+    network.weights["vgg16-397923af.pth"]["sha256"] = "b"
+    assert not is_complete(full, network)

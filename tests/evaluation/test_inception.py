@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from magicpose_cli.errors import MissingDependencyError, ModelError
 from magicpose_cli.evaluation.distributions import frechet_distance
-from magicpose_cli.evaluation.inception import inception_features, load_inception
+from magicpose_cli.evaluation.inception import (
+    clean_inception,
+    clean_inception_features,
+    for_clean_fid,
+    inception_features,
+    load_inception,
+)
 from magicpose_cli.media.pictures import load_picture
 
 from .golden import GOLDEN, arrays, golden, no_download
@@ -58,6 +65,37 @@ def test_batches_and_order_change_nothing(network: nn.Module) -> None:
     assert np.abs(again - found[order]).max() < 1e-4 * np.abs(found).max()
     assert frechet_distance(found, found[order]) == pytest.approx(0, abs=1e-9)
     assert inception_features(network, []).shape == (0, 2048)
+
+
+def test_clean_preprocessing_is_pils_on_floats() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    found = for_clean_fid(frame) * 128 + 128
+    assert found.shape == (299, 299, 3) and found.dtype == np.float32
+    for channel in range(3):
+        picture = (
+            Image.fromarray(frame[..., channel]).convert("F").resize((299, 299), Image.Resampling.BICUBIC)
+        )
+        assert np.abs(found[..., channel] - np.asarray(picture)).max() < 1e-4
+    assert found.min() < 0 and found.max() > 255, "neither rounded nor clipped"
+    expected = arrays()["clean_resize_299_rows0_2"]
+    # its README names gen/0001.png; the numbers are this picture's
+    picture = load_picture(GOLDEN / "images" / "noise" / "gt" / "0000.png")
+    assert np.abs(for_clean_fid(picture)[:2] * 128 + 128 - expected).max() < 1e-4
+
+
+def test_clean_features_are_the_networks_without_its_own_resize(network: nn.Module) -> None:
+    pictures = list(np.random.default_rng(0).integers(0, 256, (3, 40, 30, 3), dtype=np.uint8))
+    clean = clean_inception(network)
+    found = clean_inception_features(clean, pictures)
+    assert found.shape == (3, 2048)
+    prepared = torch.from_numpy(np.stack([for_clean_fid(picture) for picture in pictures]))
+    with torch.no_grad():
+        # the network's own normalisation, x -> 2 x - 1, undone
+        expected = network((prepared.permute(0, 3, 1, 2) + 1) / 2)[0].flatten(1).numpy()
+    assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+    assert np.abs(clean_inception_features(clean, pictures, batch_size=1) - found).max() < 1e-4 * found.max()
+    other = inception_features(network, pictures)
+    assert np.abs(found - other).max() > 1e-2 * np.abs(other).max(), "another preprocessing, another value"
 
 
 def test_another_file_is_told(tmp_path: Path, inception_weights: Path) -> None:

@@ -19,7 +19,7 @@ from magicpose_cli.evaluation.metric_weights import (
     read_weights,
     weights_of,
 )
-from magicpose_cli.evaluation.protocol import METRICS
+from magicpose_cli.evaluation.metrics import METRICS
 
 
 @pytest.fixture

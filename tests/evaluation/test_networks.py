@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from magicpose_cli.evaluation import metric_weights, score
-from magicpose_cli.evaluation.protocol import METRICS, compare
+from magicpose_cli.evaluation.metrics import METRICS
+from magicpose_cli.evaluation.protocol import compare
 from magicpose_cli.evaluation.report import as_table, make_report
 from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.pictures import save_picture
@@ -53,9 +54,9 @@ def test_golden_fid_vid_of_two_folders(resnet_weights: Path, tmp_path: Path) -> 
 
 
 def test_golden_lpips_and_fid(vgg16_weights: Path, inception_weights: Path, tmp_path: Path) -> None:
+    expected = golden()["lpips_detweights_vgg"]["noise"]
     folder = alone(inception_weights, alone(vgg16_weights, tmp_path / "w"))
     found = score(GOLDEN / "images" / "noise" / "gen", GOLDEN / "images" / "noise" / "gt", weights_dir=folder)
-    expected = golden()["lpips_detweights_vgg"]["noise"]
     assert found["lpips_disco"] == pytest.approx(expected["disco_0_1"], rel=1e-4)
     assert found["lpips"] == pytest.approx(expected["corrected_-1_1"], rel=1e-4)
     assert found["fid"] > 0
