@@ -85,11 +85,22 @@ def evaluate(
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
     ] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Each frame's number and PSNR below it in the videos.")
+    ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="Also the values of each frame, as CSV.", metavar="FILE", show_default=False
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="JSON report of two videos, or folder of a test set's results."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON report.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing JSON report or CSV file.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = False,
 ) -> None:
     """Compare a generated video with the true one, or evaluate a model on a test set (--dataset).
@@ -106,6 +117,7 @@ def evaluate(
         "--truth": truth, "--protocol": protocol, "--weights": weights, "--force": force, "-o": output,
         "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
+        "--csv": csv, "--numbers": numbers,
     }  # fmt: skip
     _refuse_strangers(
         "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
@@ -120,29 +132,38 @@ def evaluate(
                 expected="a folder for the results", found="none", remedy="Name it with -o FOLDER."
             )
         from ..evaluation.benchmark import BenchmarkOptions, benchmark
-        from ..evaluation.tables import as_table as of_methods
+        from ..evaluation.tables import as_table as plain_methods
+        from ..evaluation.terminal import of_methods
 
         options = BenchmarkOptions(
             dataset.value, root, clips, model, steps, guidance, seed or 0, without_motion=without_motion
         )
-        measured = benchmark(options, output)
-        console.result(measured if as_json else of_methods(measured), as_json=as_json)
+        measured = benchmark(options, output, numbers=numbers)
+        if as_json:
+            console.result(measured, as_json=True)
+        else:
+            console.table(of_methods(measured), plain_methods(measured))
+        console.say(f"The page with everything: {output / 'report.html'}")
         return
     if generated is not None and grid is not None:
-        from ..evaluation.grid import as_table as of_columns
+        from ..evaluation.grid import as_table as plain_columns
         from ..evaluation.grid import score_grid
+        from ..evaluation.terminal import of_columns
 
         values = score_grid(generated, grid, names.split(",") if names else None)
-        console.result(values if as_json else of_columns(values), as_json=as_json)
+        if as_json:
+            console.result(values, as_json=True)
+        else:
+            console.table(of_columns(values), plain_columns(values))
         return
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
     name: Protocol = (protocol or ProtocolName.all).value  # type: ignore[assignment]
-    _two_videos(generated, truth, name, weights, output, force=force, as_json=as_json)
+    _two_videos(generated, truth, name, weights, output, csv, force=force, as_json=as_json)
 
 
 _TAKEN = {
-    "--truth": {"--protocol", "--weights", "--force", "-o"},
+    "--truth": {"--protocol", "--weights", "--force", "-o", "--csv"},
     "--grid": {"--names"},
     "--dataset": {
         "-o",
@@ -153,6 +174,7 @@ _TAKEN = {
         "--guidance",
         "--seed",
         "--without-motion",
+        "--numbers",
     },
 }
 """What each of the command's three ways takes, by the option that chooses it."""
@@ -183,18 +205,30 @@ def _two_videos(
     protocol: Protocol,
     weights: Path | None,
     report: Path | None,
+    csv: Path | None,
     *,
     force: bool,
     as_json: bool,
 ) -> None:
+    from ..evaluation.by_frame import write_frames_csv
     from ..evaluation.protocol import compare
     from ..evaluation.report import as_table, make_report
+    from ..evaluation.terminal import of_comparison
     from ..media.atomic import refuse_existing, write_json
 
-    if report is not None:
-        refuse_existing(report, overwrite=force)
+    for path in filter(None, (report, csv)):
+        refuse_existing(path, overwrite=force)
+    if report is not None and csv is not None and report.resolve() == csv.resolve():
+        raise OptionError(
+            expected="a name each for -o and --csv", found=f"{csv} twice", remedy="Choose another name."
+        )
     compared = compare(generated, truth, protocol, weights)
     document = make_report(compared, generated, truth, protocol) if report or as_json else None
     if report is not None:
         write_json(report, document, overwrite=force)
-    console.result(document if as_json else as_table(compared), as_json=as_json)
+    if csv is not None:
+        write_frames_csv(csv, [((), compared.per_frame)], overwrite=force)
+    if as_json:
+        console.result(document, as_json=True)
+    else:
+        console.table(of_comparison(compared), as_table(compared))

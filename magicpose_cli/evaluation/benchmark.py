@@ -2,8 +2,10 @@
 
     OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip
     OUT/records/<method>/<clip>.json            its numbers, frame by frame (`records.py`)
-    OUT/videos/<clip>.mp4                       reference | pose | each method | truth
+    OUT/videos/<clip>.mp4                       reference | pose | each method | truth; with numbers: <clip>.numbers.mp4
     OUT/report.json, report.md, pictures.jpg    what it comes to
+    OUT/report.html                             the same on one page, with plots, pictures and the papers' rows
+    OUT/frames.csv                              one row a method, clip and frame
 
 Whatever is there already is kept, so an evaluation that was broken off goes on.
 """
@@ -29,9 +31,13 @@ from ..media.video import open_writer
 from ..pose.detect import Detector, open_detector
 from ..pose.sequence import FramePose
 from ..weights import find_model
+from .by_frame import values_by_frame, write_frames_csv
+from .captions import captioned
 from .datasets import TestClip, find_clips
+from .page import check_dependencies, write_page
 from .records import Record, make_record
-from .tables import as_markdown, as_pictures, summarise
+from .summary import compare_methods, not_computed, summarise
+from .tables import as_markdown, as_pictures
 
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
@@ -67,17 +73,24 @@ class BenchmarkOptions:
     dtype: str = "auto"
 
 
-def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
+def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> dict[str, Any]:
     """Evaluate a model on a dataset's test clips.
+
+    Args:
+        options: what to evaluate.
+        out: folder of the results.
+        numbers: write each frame's number and PSNR into the videos.
 
     Returns:
         The report, as written to ``out/report.json``.
 
     Raises:
         InputError: no dataset, no model, or a folder that holds another evaluation.
+        MissingDependencyError: the eval extra is not installed.
     """
     from ..diffusion.folder import read_facts
 
+    check_dependencies()
     clips = find_clips(options.dataset, options.root, options.clips)
     folder = find_model(options.model)
     facts = read_facts(folder)
@@ -105,18 +118,29 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         _make_all(out, name, make, clips, size_px)
     with closing(open_detector("mediapipe")) as detector:
         records = _record_all(out, list(methods), clips, size_px, detector)
-    for clip in clips:
-        _write_video(out, clip, list(methods), size_px)
+    for number, clip in enumerate(clips):
+        psnr = {name: of_clips[number]["frames"]["psnr"] for name, of_clips in records.items()}
+        _write_video(out, clip, list(methods), size_px, psnr if numbers else None)
+    summaries = {name: summarise(of_clips) for name, of_clips in records.items()}
     report = {
         "magicpose": __version__,
         "settings": settings,
         "clips": [clip.name for clip in clips],
         "frames": sum(len(clip.frames) - 1 for clip in clips),
-        "methods": {name: summarise(of_clips) for name, of_clips in records.items()},
+        "methods": summaries,
+        "comparisons": compare_methods(records),
+        "not_computed": not_computed(summaries),
     }
     write_json(out / "report.json", report)
     write_text(out / "report.md", as_markdown(report))
     save_picture(out / "pictures.jpg", as_pictures([_strip(out, c, list(methods), size_px) for c in clips]))
+    rows = (
+        ((name, c.name), values_by_frame(r))
+        for name in methods
+        for c, r in zip(clips, records[name], strict=True)
+    )
+    write_frames_csv(out / "frames.csv", rows, ("method", "clip"))
+    write_page(out / "report.html", report, records, lambda *at: _shown(out, clips, size_px, *at))
     return report
 
 
@@ -245,17 +269,40 @@ def _found(frames: np.ndarray, detector: Detector) -> list[FramePose]:
     return poses
 
 
-def _write_video(out: Path, clip: TestClip, names: list[str], size_px: tuple[int, int]) -> None:
-    path = out / "videos" / f"{clip.name}.mp4"
+def _write_video(
+    out: Path,
+    clip: TestClip,
+    names: list[str],
+    size_px: tuple[int, int],
+    psnr: dict[str, list[float]] | None,
+) -> None:
+    """Write a clip's video, with a PSNR a frame by method where its numbers are to stand below."""
+    path = out / "videos" / f"{clip.name}{'' if psnr is None else '.numbers'}.mp4"
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     (reference,) = clip.read(clip.frames[:1], *size_px)
     maps, truth = clip.read(clip.maps[1:], *size_px), clip.read(clip.frames[1:], *size_px)
-    made = [_read_made(out, name, clip) for name in names if name != COPY]
+    made = {name: _read_made(out, name, clip) for name in names if name != COPY}
     with open_writer(path, VIDEO_FPS) as writer:
         for i in range(len(truth)):
-            writer.write(side_by_side([reference, maps[i], *(frames[i] for frames in made), truth[i]]))
+            pictures = {"reference": reference, "pose": maps[i]}
+            pictures |= {name: frames[i] for name, frames in made.items()} | {TRUTH: truth[i]}
+            if psnr is not None:
+                below = {name: f"frame {i + 1}   {psnr[name][i]:.2f} dB" for name in made}
+                pictures = {n: captioned(picture, [n, below.get(n, "")]) for n, picture in pictures.items()}
+            writer.write(side_by_side(list(pictures.values())))
+
+
+def _shown(
+    out: Path, clips: list[TestClip], size_px: tuple[int, int], name: str, number: int, frame: int
+) -> list[np.ndarray]:
+    """Reference, pose map, a method's result and truth; frames are counted from 1, as the files are."""
+    clip = clips[number]
+    paths = (clip.frames[:1], clip.maps[frame : frame + 1], clip.frames[frame : frame + 1])
+    (reference,), (pose_map,), (truth,) = (clip.read(of_one, *size_px) for of_one in paths)
+    result = load_picture(_frames_of(out, name, clip) / f"{frame:04d}.png")
+    return [reference, pose_map, result, truth]
 
 
 def _strip(out: Path, clip: TestClip, names: list[str], size_px: tuple[int, int]) -> np.ndarray:

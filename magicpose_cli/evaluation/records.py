@@ -21,6 +21,8 @@ from . import identity, people, temporal
 from .protocol import FRAME_METRICS, METRICS
 
 Record = dict[str, Any]
+Mean = Callable[[Sequence[Record]], float | None]
+"""A value of all clips' records; None where there is none."""
 
 _DRAWS = 1000  # of the bootstrap
 
@@ -121,17 +123,34 @@ def identity_kept(records: Sequence[Record]) -> list[bool | None]:
     return [None if number is None else number == i for i, number in enumerate(found)]
 
 
-def interval(
-    of_records: Callable[[Sequence[Record]], float | None], records: Sequence[Record]
-) -> tuple[float, float] | None:
+def interval(of_records: Mean, records: Sequence[Record]) -> tuple[float, float] | None:
     """95 % bootstrap interval over clips (percentiles); None for fewer than two, or without a value."""
     if len(records) < 2 or of_records(records) is None:
         return None
+    return _middle([value for value in bootstrap(of_records, records) if value is not None])
+
+
+def bootstrap(of_records: Mean, records: Sequence[Record]) -> list[float | None]:
+    """The value of each of `_DRAWS` draws of as many clips, with replacement.
+
+    All methods of an evaluation have the same draws, so that the difference of two, draw by draw, is a paired one.
+    """
     draw = np.random.default_rng(0)
-    values = []
-    for _ in range(_DRAWS):
-        value = of_records([records[i] for i in draw.integers(len(records), size=len(records))])
-        if value is not None:
-            values.append(value)
+    return [
+        of_records([records[i] for i in draw.integers(len(records), size=len(records))])
+        for _ in range(_DRAWS)
+    ]
+
+
+def paired_interval(
+    ours: Sequence[float | None], theirs: Sequence[float | None]
+) -> tuple[float, float] | None:
+    """95 % interval of ours less theirs over the draws of `bootstrap`; None where no draw has both."""
+    return _middle([a - b for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None])
+
+
+def _middle(values: Sequence[float]) -> tuple[float, float] | None:
+    if not values:
+        return None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
