@@ -20,9 +20,9 @@ from ..media.pictures import resize_picture
 from .by_frame import Values, values_by_frame
 from .extra import from_eval_extra
 from .plots import LINE_STYLES, frames_a_point, line_plot
-from .published import KEYS, PUBLISHED, Published
+from .published import KEYS, PUBLISHED, SOURCES, Published
 from .records import Record
-from .tables import best_of, measures, notes, short, unit_and_direction
+from .tables import best_of, measures, notes, unit_and_direction
 
 Show = Callable[[str, int, int], Sequence[np.ndarray]]
 """(method, number of the clip from 0, frame from 1) -> reference, pose map, result, truth: uint8 ``(H W 3)``."""
@@ -88,6 +88,7 @@ def _context(
         "rows": _rows(report),
         "pairs": [_pair(pair) for pair in report.get("comparisons", [])],
         "published": [_published(row) for row in PUBLISHED],
+        "sources": SOURCES,
         "clips": _clips(report["clips"][:MOST_CLIPS], by_frame),
         "frames_a_point": frames_a_point(longest),
         "extremes": [
@@ -96,7 +97,7 @@ def _context(
         ],
         "shown": SHOWN,
         "absent": _absent(report),
-        "notes": notes(report),
+        "notes": [note.replace("`", "") for note in notes(report)],
     }
 
 
@@ -120,7 +121,7 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         best = best_of(values, direction) if len(values) > 1 else []
         between = [method["intervals"].get(key) for method in methods]
         cells = [
-            {"value": short(value), "interval": _interval(ends), "best": i in best}
+            {"value": _number(value, 4), "interval": _interval(ends), "best": i in best}
             for i, (value, ends) in enumerate(zip(values, between, strict=True))
         ]
         rows.append({"key": key, "unit": unit, "direction": direction, "cells": cells})
@@ -134,7 +135,12 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _interval(ends: Sequence[float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:.3g} .. {ends[1]:.3g}"
+    return "" if ends is None else " .. ".join(_number(end, 3) for end in ends)
+
+
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    """So many digits, noughts at the end too; a dash for None."""
+    return "–" if value is None else format(value, f"{sign}#.{digits}g").removesuffix(".")
 
 
 def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,27 +156,36 @@ def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "key": key,
                 "unit": unit,
-                "difference": f"{found['difference']:+.3g}",
-                "interval": "" if ends is None else f"{ends[0]:+.3g} .. {ends[1]:+.3g}",
+                "difference": _number(found["difference"], 3, "+"),
+                "interval": "" if ends is None else " .. ".join(_number(end, 3, "+") for end in ends),
                 "ahead": ahead,
             }
         )
     return {"first": first, "second": second, "rows": rows}
 
 
+_DECIMALS = {
+    "fid": 2,
+    "psnr_disco": 2,
+    "psnr": 2,
+    "fid_vid": 2,
+    "fvd": 2,
+}  # as printed; the others have three
+
+
 def _published(row: Published) -> dict[str, Any]:
-    size = "not said" if row.size_px is None else f"{row.size_px}{' (inferred)' if row.size_inferred else ''}"
-    cells = {key: f"{row.values[key]:g}" if key in row.values else "–" for key in KEYS}
+    cells = {
+        key: f"{row.values[key]:.{_DECIMALS.get(key, 3)}f}" if key in row.values else "–" for key in KEYS
+    }
     if "l1_disco" in row.values:
         cells["l1_disco"] = f"{row.values['l1_disco'] * 1e4:.2f}E-04"
-    levels = "–" if row.l1_levels is None else f"{row.l1_levels:.1f}"
     return {
         "method": row.method,
-        "source": row.source,
         "note": row.note,
-        "size": size,
-        "levels": levels,
+        "size": "?" if row.size_px is None else f"{row.size_px}{'?' if row.size_inferred else ''}",
+        "levels": "–" if row.l1_levels is None else f"{row.l1_levels:.1f}",
         "cells": cells,
+        "source": SOURCES.index(row.source) + 1,
     }
 
 

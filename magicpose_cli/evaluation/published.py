@@ -84,9 +84,12 @@ PUBLISHED = (
     _row("MimicMotion", _ANIMATE_X, 256, (_NO, .601, _NO, 14.44, .414, 5.85, _NO, _NO, 232.95), inferred=True),
     _row("ControlNeXt", _ANIMATE_X, 256, (_NO, .615, _NO, 13.83, .416, 6.20, _NO, _NO, 326.57), inferred=True),
     _row(
-        "StableAnimator", "a summary of its paper, at second hand", 256,
+        "StableAnimator", "a summary of StableAnimator's paper: second hand", 256,
         (_NO, _NO, 30.81, _NO, _NO, 2.87, _NO, _NO, 140.62),
         "its CSIM of 0.831 is another measure than Face-Cos", inferred=True,
     ),
 )
 # fmt: on
+
+SOURCES = tuple(dict.fromkeys(row.source for row in PUBLISHED))
+"""All sources, each once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -45,7 +46,7 @@ def of_comparison(compared: Comparison) -> Table:
 
 
 def _table(titles: Sequence[str]) -> Table:
-    table = Table("measure", header_style="none", caption_justify="left")
+    table = Table("measure", box=box.SIMPLE_HEAD, caption_justify="left")
     for title in titles:
         table.add_column(Text(title), justify="right")
     table.add_column("unit", style="dim")
