@@ -36,7 +36,7 @@ from .captions import captioned
 from .datasets import TestClip, find_clips
 from .page import check_dependencies, write_page
 from .records import Record, make_record
-from .summary import compare_methods, not_computed, summarise
+from .summary import sum_up
 from .tables import as_markdown, as_pictures
 
 if TYPE_CHECKING:
@@ -121,15 +121,12 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
     for number, clip in enumerate(clips):
         psnr = {name: of_clips[number]["frames"]["psnr"] for name, of_clips in records.items()}
         _write_video(out, clip, list(methods), size_px, psnr if numbers else None)
-    summaries = {name: summarise(of_clips) for name, of_clips in records.items()}
     report = {
         "magicpose": __version__,
         "settings": settings,
         "clips": [clip.name for clip in clips],
         "frames": sum(len(clip.frames) - 1 for clip in clips),
-        "methods": summaries,
-        "comparisons": compare_methods(records),
-        "not_computed": not_computed(summaries),
+        **sum_up(records),
     }
     write_json(out / "report.json", report)
     write_text(out / "report.md", as_markdown(report))

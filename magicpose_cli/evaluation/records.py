@@ -85,21 +85,18 @@ def _mean_of(key: str) -> Callable[[Sequence[Record]], float | None]:
 
 
 def _pose_accuracy(records: Sequence[Record]) -> float | None:
-    frames = [frame for r in records for frame in r["joints"]]
-    found = sum(there for _, there in frames)
-    return sum(agreeing for agreeing, _ in frames) / found if found else None
+    agreeing, found = np.sum([np.reshape(r["joints"], (-1, 2)).sum(0) for r in records], axis=0)
+    return float(agreeing / found) if found else None
 
 
-def _expression(part: str) -> Callable[[Sequence[Record]], float | None]:
-    return lambda records: people.correlation_within(
-        [[(a, b) for a, b in r["openings"][part]] for r in records]
-    )
+def _expression(part: str) -> Mean:
+    return lambda records: people.correlation_within([r["openings"][part] for r in records])
 
 
-def _flicker_of(side: int) -> Callable[[Sequence[Record]], float | None]:
+def _flicker_of(side: int) -> Mean:
     def mean(records: Sequence[Record]) -> float | None:
-        pairs = [pair for r in records for pair in r["flicker"] or []]
-        return float(np.mean([pair[side] for pair in pairs])) if pairs else None
+        pairs = [np.asarray(r["flicker"]) for r in records if r["flicker"] is not None and len(r["flicker"])]
+        return float(np.concatenate(pairs)[:, side].mean()) if pairs else None
 
     return mean
 
@@ -125,31 +122,30 @@ def identity_kept(records: Sequence[Record]) -> list[bool | None]:
 
 def interval(of_records: Mean, records: Sequence[Record]) -> tuple[float, float] | None:
     """95 % bootstrap interval over clips (percentiles); None for fewer than two, or without a value."""
-    if len(records) < 2 or of_records(records) is None:
-        return None
-    return _middle([value for value in bootstrap(of_records, records) if value is not None])
+    return middle_of(bootstrap(of_records, records))
 
 
 def bootstrap(of_records: Mean, records: Sequence[Record]) -> list[float | None]:
     """The value of each of `_DRAWS` draws of as many clips, with replacement.
 
     All methods of an evaluation have the same draws, so that the difference of two, draw by draw, is a paired one.
+    Empty for fewer than two clips, or without a value.
     """
+    if len(records) < 2 or of_records(records) is None:
+        return []
     draw = np.random.default_rng(0)
-    return [
-        of_records([records[i] for i in draw.integers(len(records), size=len(records))])
-        for _ in range(_DRAWS)
-    ]
+    ready = [_as_arrays(record) for record in records]  # lists would be made arrays anew in each draw
+    return [of_records([ready[i] for i in draw.integers(len(ready), size=len(ready))]) for _ in range(_DRAWS)]
 
 
-def paired_interval(
-    ours: Sequence[float | None], theirs: Sequence[float | None]
-) -> tuple[float, float] | None:
-    """95 % interval of ours less theirs over the draws of `bootstrap`; None where no draw has both."""
-    return _middle([a - b for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None])
+def _as_arrays(record: Record) -> Record:
+    arrays = {key: None if record[key] is None else np.array(record[key]) for key in ("joints", "flicker")}
+    return {**record, **arrays, "frames": {key: np.array(values) for key, values in record["frames"].items()}}
 
 
-def _middle(values: Sequence[float]) -> tuple[float, float] | None:
+def middle_of(drawn: Sequence[float | None]) -> tuple[float, float] | None:
+    """What 95 % of the draws lie between; draws without a value do not count, and without any there is None."""
+    values = [value for value in drawn if value is not None]
     if not values:
         return None
     low, high = np.percentile(values, [2.5, 97.5])

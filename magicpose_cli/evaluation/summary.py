@@ -8,7 +8,7 @@ from typing import Any
 
 from .people import LEAST_FRAMES, SMALLEST_FACE_PX
 from .protocol import METRICS
-from .records import MEANS, Record, bootstrap, identity_kept, interval, paired_interval
+from .records import MEANS, Record, bootstrap, identity_kept, middle_of
 from .tables import unit_and_direction
 
 _NO_VALUE = {
@@ -20,13 +20,43 @@ _NO_VALUE = {
 """Why a measure of `MEANS` has no value, by how its key starts."""
 
 
-def summarise(records: Sequence[Record]) -> dict[str, Any]:
-    """Values by key, their 95 % intervals over clips, and the identities that were kept."""
+Drawn = dict[str, list[float | None]]
+"""By key of `MEANS`, its value in each draw of the bootstrap."""
+
+
+def sum_up(records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
+    """What the records of an evaluation come to.
+
+    Args:
+        records: of each method, for the same clips in the same order.
+
+    Returns:
+        `methods`: by name `values` by key, `intervals` (95 %, bootstrap over clips; None for fewer than two clips),
+        `identity` (how many people were kept), `faces` (frames with one that is large enough) and `not_computed`
+        (reasons by key).
+        `comparisons`: one dict a pair of methods, `methods`, their names, and `values`, the second less the first: by
+        key a `difference` and its `interval` (95 %, paired bootstrap over clips).
+        `not_computed`: reasons by key for the metrics of `score` that no method has.
+    """
+    drawn = {
+        name: {key: bootstrap(mean, of_clips) for key, (_, mean) in MEANS.items()}
+        for name, of_clips in records.items()
+    }
+    methods = {name: _summarise(of_clips, drawn[name]) for name, of_clips in records.items()}
+    pairs = []
+    for first, second in combinations(records, 2):
+        values = methods[first]["values"], methods[second]["values"]
+        found = _differences(*values, drawn[first], drawn[second])
+        pairs.append({"methods": [first, second], "values": found})
+    return {"methods": methods, "comparisons": pairs, "not_computed": _not_computed(methods)}
+
+
+def _summarise(records: Sequence[Record], drawn: Drawn) -> dict[str, Any]:
     kept = identity_kept(records)
     values = {key: mean(records) for key, (_, mean) in MEANS.items()}
     return {
         "values": {key: value for key, value in values.items() if value is not None},
-        "intervals": {key: interval(mean, records) for key, (_, mean) in MEANS.items()},
+        "intervals": {key: middle_of(of_draws) for key, of_draws in drawn.items()},
         "identity": {
             "kept": kept.count(True),
             "of": len(kept) - kept.count(None),
@@ -37,12 +67,25 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
+def _differences(
+    first: Mapping[str, float], second: Mapping[str, float], first_drawn: Drawn, second_drawn: Drawn
+) -> dict[str, Any]:
+    found = {}
+    for key in MEANS:
+        if key not in first or key not in second or not unit_and_direction(key)[1]:
+            continue
+        both = zip(second_drawn[key], first_drawn[key], strict=True)
+        drawn = [None if a is None or b is None else a - b for a, b in both]
+        found[key] = {"difference": second[key] - first[key], "interval": middle_of(drawn)}
+    return found
+
+
 def _why_none(key: str) -> str:
     return next((why for start, why in _NO_VALUE.items() if key.startswith(start)), "no frame has a value")
 
 
-def not_computed(methods: Mapping[str, Any]) -> dict[str, str]:
-    """Metrics of `score` that no method of an evaluation has a value of, nor a reason of its own: key and reason."""
+def _not_computed(methods: Mapping[str, Any]) -> dict[str, str]:
+    """Metrics of `score` that no method has a value of, nor a reason of its own."""
     named = {key for method in methods.values() for key in (*method["values"], *method["not_computed"])}
     return {
         metric.key: metric.missing
@@ -50,28 +93,3 @@ def not_computed(methods: Mapping[str, Any]) -> dict[str, str]:
         for metric in METRICS
         if not any(key == metric.key or key.startswith(f"{metric.key}_") for key in named)
     }
-
-
-def compare_methods(records: Mapping[str, Sequence[Record]]) -> list[dict[str, Any]]:
-    """Each two methods on the same clips: the second less the first, by key.
-
-    Returns:
-        One dict a pair: `methods`, their names, and `values`: by key of `MEANS` a `difference` and its `interval`
-        (95 %, paired bootstrap over clips; None for fewer than two clips).
-    """
-    drawn = {
-        name: {key: bootstrap(mean, of_clips) for key, (_, mean) in MEANS.items()}
-        for name, of_clips in records.items()
-    }
-    pairs = []
-    for first, second in combinations(records, 2):
-        values = {}
-        for key, (_, mean) in MEANS.items():
-            ours, theirs = mean(records[second]), mean(records[first])
-            if ours is None or theirs is None or not unit_and_direction(key)[1]:
-                continue
-            several = len(records[first]) > 1
-            between = paired_interval(drawn[second][key], drawn[first][key]) if several else None
-            values[key] = {"difference": ours - theirs, "interval": between}
-        pairs.append({"methods": [first, second], "values": values})
-    return pairs

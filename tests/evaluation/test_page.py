@@ -18,7 +18,7 @@ from PIL import Image
 from magicpose_cli.errors import MissingDependencyError
 from magicpose_cli.evaluation.page import SHOWN, check_dependencies, write_page
 from magicpose_cli.evaluation.published import PUBLISHED
-from magicpose_cli.evaluation.summary import compare_methods, not_computed, summarise
+from magicpose_cli.evaluation.summary import sum_up
 
 from .test_summary import records
 
@@ -65,7 +65,6 @@ def show(method: str, clip: int, frame: int) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     of_methods = {name: records(psnr) for name, psnr in PSNR.items()}
-    methods = {name: summarise(of_clips) for name, of_clips in of_methods.items()}
     return {
         "magicpose": "1.2.3",
         "settings": {
@@ -74,9 +73,7 @@ def report() -> dict[str, Any]:
         },
         "clips": CLIPS,
         "frames": 4,
-        "methods": methods,
-        "comparisons": compare_methods(of_methods),
-        "not_computed": not_computed(methods),
+        **sum_up(of_methods),
     }  # fmt: skip
 
 
@@ -189,8 +186,7 @@ def test_what_is_not_computed_says_why(page: Page) -> None:
 
 def test_one_method_and_one_clip_need_no_comparison(tmp_path: Path, report: dict[str, Any]) -> None:
     of_clips = records([[20.0, 21.0]])
-    one = {"ours": summarise(of_clips)}
-    alone = {**report, "clips": ["a"], "methods": one, "comparisons": compare_methods({"ours": of_clips})}
+    alone = {**report, "clips": ["a"], **sum_up({"ours": of_clips})}
     write_page(tmp_path / "report.html", json.loads(json.dumps(alone)), {"ours": of_clips}, show)
     text = (tmp_path / "report.html").read_text()
     assert "Each two methods" not in text and 'class="best"' not in text and "Bold" not in text

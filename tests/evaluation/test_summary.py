@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magicpose_cli.evaluation.records import MEANS, interval
-from magicpose_cli.evaluation.summary import compare_methods, not_computed, summarise
+from magicpose_cli.evaluation.summary import sum_up
 from magicpose_cli.evaluation.tables import best_of, unit_and_direction
 
 PSNR = MEANS["psnr"][1]
@@ -35,8 +35,10 @@ def records(psnr: list[list[float]]) -> list[dict[str, Any]]:
 FRAME_KEYS = ("l1_disco", "psnr_disco", "ssim_disco", "l1", "psnr", "ssim")
 
 
-def psnr_of(report: list[dict[str, Any]]) -> dict[str, Any]:
-    return report[0]["values"]["psnr"]
+def psnr_of(two: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """How far the second of two methods is ahead."""
+    (pair,) = sum_up(two)["comparisons"]
+    return pair["values"]["psnr"]
 
 
 @settings(max_examples=8, deadline=None)
@@ -65,14 +67,14 @@ def test_an_interval_is_scipys_percentile_bootstrap_over_clips() -> None:
 @given(clip_values, st.floats(-9, 9))
 def test_paired_differences(values: list[list[float]], by: float) -> None:
     ours = records(values)
-    same = psnr_of(compare_methods({"a": ours, "b": ours}))
+    same = psnr_of({"a": ours, "b": ours})
     assert same["difference"] == 0 and same["interval"] == (0, 0)
     # a constant advantage is certain, however much the clips differ
     ahead = records([[x + by for x in v] for v in values])
-    constant = psnr_of(compare_methods({"a": ours, "b": ahead}))
+    constant = psnr_of({"a": ours, "b": ahead})
     assert constant["difference"] == pytest.approx(by, abs=1e-9)
     assert constant["interval"] == pytest.approx((by, by), abs=1e-9)
-    back = psnr_of(compare_methods({"b": ahead, "a": ours}))
+    back = psnr_of({"b": ahead, "a": ours})
     low, high = constant["interval"]
     assert back["difference"] == pytest.approx(-constant["difference"])
     assert back["interval"] == pytest.approx((-high, -low))
@@ -84,25 +86,25 @@ def test_pairing_sees_what_two_intervals_hide() -> None:
     ours, theirs = records(clips.tolist()), records((clips + draw.normal(0.5, 0.1, (12, 1))).tolist())
     (_, high), (low, _) = interval(PSNR, ours), interval(PSNR, theirs)
     assert low < high, "the intervals overlap"
-    assert psnr_of(compare_methods({"a": ours, "b": theirs}))["interval"][0] > 0.3
+    assert psnr_of({"a": ours, "b": theirs})["interval"][0] > 0.3
 
 
 def test_each_two_methods_are_compared_on_what_has_a_better_side() -> None:
     three = {name: records([[20.0], [21.0]]) for name in "abc"}
-    found = compare_methods(three)
+    found = sum_up(three)["comparisons"]
     assert [pair["methods"] for pair in found] == [["a", "b"], ["a", "c"], ["b", "c"]]
     assert set(found[0]["values"]) == set(FRAME_KEYS)
-    (one,) = compare_methods({"a": three["a"][:1], "b": three["b"][:1]})
+    (one,) = sum_up({"a": three["a"][:1], "b": three["b"][:1]})["comparisons"]
     assert one["values"]["psnr"] == {"difference": 0, "interval": None}
 
 
 def test_each_metric_has_a_value_or_a_reason() -> None:
-    methods = {"a": summarise(records([[20.0], [21.0]]))}
-    assert "nobody" in methods["a"]["not_computed"]["pose_accuracy"]
-    assert "masks" in methods["a"]["not_computed"]["flicker"]
-    assert "40 px" in methods["a"]["not_computed"]["expression_eyes"]
-    assert set(methods["a"]["values"]) | set(methods["a"]["not_computed"]) == set(MEANS)
-    rest = not_computed(methods)
+    found = sum_up({"a": records([[20.0], [21.0]])})
+    method, rest = found["methods"]["a"], found["not_computed"]
+    assert "nobody" in method["not_computed"]["pose_accuracy"]
+    assert "masks" in method["not_computed"]["flicker"]
+    assert "40 px" in method["not_computed"]["expression_eyes"]
+    assert set(method["values"]) | set(method["not_computed"]) == set(MEANS)
     assert (
         "--weights" in rest["fid"]
         and "psnr" not in rest

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from magicpose_cli import console
 from magicpose_cli.evaluation.protocol import compare
-from magicpose_cli.evaluation.summary import summarise
+from magicpose_cli.evaluation.summary import sum_up
 from magicpose_cli.evaluation.terminal import of_columns, of_comparison, of_methods
 
 from .test_summary import records
@@ -29,8 +29,8 @@ def line_of(text: str, key: str) -> str:
 
 
 def test_the_best_value_of_a_row_is_bold() -> None:
-    methods = {"near": summarise(records([[30.0], [31.0]])), "far [b]": summarise(records([[20.0], [21.0]]))}
-    text = printed(of_methods({"methods": methods}))
+    found = sum_up({"near": records([[30.0], [31.0]]), "far [b]": records([[20.0], [21.0]])})
+    text = printed(of_methods(found))
     assert "far [b]" in text, "a name is no markup"
     psnr = line_of(text, "psnr")
     near, far = psnr.index("30.5"), psnr.index("20.5")
