@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 
@@ -49,6 +50,14 @@ def result(value: Any, *, as_json: bool = False) -> None:
     text = json.dumps(value, indent=2, default=str) if as_json else str(value)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def table(of_terminal: Table, plain: str) -> None:
+    """Print a table as a command's result (stdout): drawn on a terminal, plain text into a pipe or a file."""
+    if sys.stdout.isatty() and not _is_follower():
+        Console(file=sys.stdout, highlight=False).print(of_terminal)
+    else:
+        result(plain)
 
 
 class _RateColumn(TextColumn):

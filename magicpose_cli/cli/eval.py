@@ -159,11 +159,22 @@ def evaluate(
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
     ] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Each frame's number and PSNR below it in the videos.")
+    ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="Also the values of each frame, as CSV.", metavar="FILE", show_default=False
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="JSON report of two videos, or folder of a test set's results."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON report.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing JSON report or CSV file.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = False,
 ) -> None:
     """Compare a generated video with the true one, or evaluate on a test set (--dataset) a model, or what others made.
@@ -183,6 +194,7 @@ def evaluate(
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
         "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
         "--skip-bad": skip_bad,
+        "--csv": csv, "--numbers": numbers,
     }  # fmt: skip
     _refuse_strangers(
         "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
@@ -198,7 +210,8 @@ def evaluate(
             )
         _refuse_without(dataset, given)
         from ..evaluation.benchmark import BenchmarkOptions, benchmark
-        from ..evaluation.tables import as_table as of_methods
+        from ..evaluation.tables import as_table as plain_methods
+        from ..evaluation.terminal import of_methods
 
         options = BenchmarkOptions(
             dataset.value,
@@ -217,26 +230,34 @@ def evaluate(
             skip_bad=skip_bad,
             weights_dir=weights,
         )
-        measured = benchmark(options, output)
-        console.result(measured if as_json else of_methods(measured), as_json=as_json)
+        measured = benchmark(options, output, numbers=numbers)
+        if as_json:
+            console.result(measured, as_json=True)
+        else:
+            console.table(of_methods(measured), plain_methods(measured))
+        console.say(f"The page with everything: {output / 'report.html'}")
         return
     if generated is not None and grid is not None:
-        from ..evaluation.grid import as_table as of_columns
+        from ..evaluation.grid import as_table as plain_columns
         from ..evaluation.grid import score_grid
+        from ..evaluation.terminal import of_columns
 
         values = score_grid(generated, grid, names.split(",") if names else None)
-        console.result(values if as_json else of_columns(values), as_json=as_json)
+        if as_json:
+            console.result(values, as_json=True)
+        else:
+            console.table(of_columns(values), plain_columns(values))
         return
     if truth is None or generated is None:
         raise OptionError(expected="the true video", found="none", remedy="Name it with --truth B.")
     name: Protocol = (protocol or ProtocolName.all).value  # type: ignore[assignment]
     # a table of the papers knows no cut videos
     how: Align = align.value if align is not None else "strict" if name == "disco" else "auto"
-    _two_videos(generated, truth, name, weights, how, output, quick=quick, force=force, as_json=as_json)
+    _two_videos(generated, truth, name, weights, how, output, csv, quick=quick, force=force, as_json=as_json)
 
 
 _TAKEN = {
-    "--truth": {"--protocol", "--weights", "--force", "-o", "--align", "--quick"},
+    "--truth": {"--protocol", "--weights", "--force", "-o", "--align", "--quick", "--csv"},
     "--grid": {"--names"},
     "--dataset": {
         "-o",
@@ -254,6 +275,7 @@ _TAKEN = {
         "--gt",
         "--skip-bad",
         "--weights",
+        "--numbers",
     },
 }
 """What each of the command's three ways takes, by the option that chooses it."""
@@ -323,19 +345,31 @@ def _two_videos(
     weights: Path | None,
     align: Align,
     report: Path | None,
+    csv: Path | None,
     *,
     quick: bool,
     force: bool,
     as_json: bool,
 ) -> None:
+    from ..evaluation.by_frame import write_frames_csv
     from ..evaluation.protocol import compare
     from ..evaluation.report import as_table, make_report
+    from ..evaluation.terminal import of_comparison
     from ..media.atomic import refuse_existing, write_json
 
-    if report is not None:
-        refuse_existing(report, overwrite=force)
+    for path in filter(None, (report, csv)):
+        refuse_existing(path, overwrite=force)
+    if report is not None and csv is not None and report.resolve() == csv.resolve():
+        raise OptionError(
+            expected="a name each for -o and --csv", found=f"{csv} twice", remedy="Choose another name."
+        )
     compared = compare(generated, truth, protocol, weights, align, quick)
     document = make_report(compared, generated, truth, protocol) if report or as_json else None
     if report is not None:
         write_json(report, document, overwrite=force)
-    console.result(document if as_json else as_table(compared), as_json=as_json)
+    if csv is not None:
+        write_frames_csv(csv, [((), compared.per_frame)], overwrite=force)
+    if as_json:
+        console.result(document, as_json=True)
+    else:
+        console.table(of_comparison(compared), as_table(compared))

@@ -5,11 +5,13 @@ The methods are a model, which makes the frames here, and what others made, whic
     OUT/frames/<method>/<clip>/0001.png ...     what a method made of a clip, in the truth's size
     OUT/records/<method>/<clip>.json            its numbers, frame by frame (`records.py`)
     OUT/features/                               what FID, FID-VID and FVD saw in it (`distances.py`)
-    OUT/videos/<clip>.mp4                       reference | pose | each method | truth
+    OUT/videos/<clip>.mp4                       reference | pose | each method | truth; with numbers: <clip>.numbers.mp4
     OUT/poses/<clip>.npz                        poses that were detected, where the dataset has none
     OUT/truth/<clip>/0001.png ...               the truth through the model's VAE, with --gt vae
     OUT/manifest.json                           what was evaluated: hashes of the true frames
     OUT/report.json, report.md, pictures.jpg    what it comes to
+    OUT/report.html                             the same on one page, with plots, pictures and the papers' rows
+    OUT/frames.csv                              one row a method, clip and frame
 
 Whatever is there already is kept, so an evaluation that was broken off goes on.
 """
@@ -25,10 +27,8 @@ import numpy as np
 
 from .. import __version__, console
 from ..errors import InputError, OptionError
-from ..media.atomic import write_folder, write_json, write_text
-from ..media.compare import side_by_side
+from ..media.atomic import write_folder, write_json
 from ..media.pictures import save_picture
-from ..media.video import open_writer
 from ..weights import find_model
 from .datasets import TestClip
 from .datasets.clip import Size
@@ -39,19 +39,25 @@ from .measuring import record_all
 from .methods import COPY, Make, Model, copies
 from .metrics import METRICS
 from .networks import load_networks
+from .page import check_dependencies
 from .person_mask import SEGMENTER
 from .predictions import Predictions, read_predictions
+from .records import Record
 from .results import Results
 from .selection import add_poses, detector_for, gather
 from .settings import BenchmarkOptions, claim, settings_in, settings_of, sizes_of, were_good
 from .stopwatch import Stopwatch
-from .tables import as_markdown, as_pictures, summarise
+from .summary import sum_up
+from .writing import write_results
 
-VIDEO_FPS = 8
 
-
-def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
+def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> dict[str, Any]:
     """Evaluate a model, or what others made, on a dataset's test clips.
+
+    Args:
+        options: what to evaluate.
+        out: folder of the results.
+        numbers: write each frame's number and PSNR into the videos.
 
     Returns:
         The report, as written to ``out/report.json``.
@@ -59,7 +65,9 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     Raises:
         InputError: no dataset, no model, a bad clip, or a folder that holds another evaluation.
         OptionError: options that need a model, and there is none.
+        MissingDependencyError: the eval extra is not installed.
     """
+    check_dependencies()
     model = _model_of(options)
     names = _names_of(options, model)
     predictions = read_predictions(options.predictions, names)
@@ -89,22 +97,7 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
     if options.gt == "vae" and model is not None:
         _make_all("Truth through the VAE", results.truth_dir, model.through_vae, clips, results.sizes)
     methods = [*names, *(method.name for method in predictions)]
-    watch, whole = Stopwatch(), Stopwatch()
-    networks = load_networks((m.key for m in METRICS if "weights" in m.needs), options.weights_dir, watch)
-    with whole.running():
-        records = record_all(results, methods, clips, networks)
-        distances = distances_of(
-            networks,
-            [partial(results.truth, clip) for clip in clips],
-            {name: [partial(results.made, name, clip) for clip in clips] for name in methods},
-            out / "features",
-        )
-        summaries = {name: summarise(of_clips) for name, of_clips in records.items()}
-    for name, found in distances.items():
-        summaries[name]["values"] |= found.values
-        summaries[name] |= {"samples": found.samples, "too_few": found.missing}
-    for clip in clips:
-        _write_video(results, clip, methods)
+    records, measured = _measure(results, methods, clips, options.weights_dir)
     report = {
         "magicpose": __version__,
         "settings": settings,
@@ -112,19 +105,35 @@ def benchmark(options: BenchmarkOptions, out: Path) -> dict[str, Any]:
         "frames": manifest["n_frames"],
         "manifest_sha256": manifest["sha256"],
         "skipped": selection.skipped,
-        "methods": summaries,
+        **measured,
+    }
+    write_results(results, report, records, clips, numbers)
+    return report
+
+
+def _measure(
+    results: Results, methods: Sequence[str], clips: Sequence[TestClip], weights_dir: Path | None
+) -> tuple[dict[str, list[Record]], dict[str, Any]]:
+    """The records of all methods, and what they come to, with what measured it and how long that took."""
+    watch, whole = Stopwatch(), Stopwatch()
+    networks = load_networks((m.key for m in METRICS if "weights" in m.needs), weights_dir, watch)
+    with whole.running():
+        records = record_all(results, methods, clips, networks)
+        distances = distances_of(
+            networks,
+            [partial(results.truth, clip) for clip in clips],
+            {name: [partial(results.made, name, clip) for clip in clips] for name in methods},
+            results.out / "features",
+        )
+        found = sum_up(records, distances, networks.missing)
+    return records, {
+        **found,
         "detector": DETECTOR,
         "segmenter": SEGMENTER if any(clip.masks is None for clip in clips) else "the dataset's masks",
         "weights": networks.weights,
         "missing_weights": networks.missing,
         "seconds": {"networks": watch.seconds, "all": whole.seconds},
     }
-    write_json(out / "report.json", report)
-    write_text(out / "report.md", as_markdown(report))
-    save_picture(
-        out / "pictures.jpg", as_pictures(_of_one_size([_strip(results, c, methods) for c in clips]))
-    )
-    return report
 
 
 def _model_of(options: BenchmarkOptions) -> Model | None:
@@ -195,32 +204,3 @@ def _make_all(
                 for i, frame in enumerate(make(clip, sizes[clip.name]), 1):
                     save_picture(folder / f"{i:04d}.png", frame)
                     stage.advance()
-
-
-def _write_video(results: Results, clip: TestClip, names: list[str]) -> None:
-    path = results.video(clip)
-    if path.is_file():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    reference, maps, truth = clip.reference(results.sizes[clip.name]), results.maps(clip), results.truth(clip)
-    made = [results.made(name, clip) for name in names if name != COPY]
-    columns = [frames for frames in (maps, *made, truth) if frames is not None]
-    with open_writer(path, VIDEO_FPS) as writer:
-        for i in range(len(truth)):
-            writer.write(side_by_side([reference, *(frames[i] for frames in columns)]))
-
-
-def _strip(results: Results, clip: TestClip, names: list[str]) -> np.ndarray:
-    """Reference, pose map, each method and truth at two thirds of a clip."""
-    return side_by_side(list(results.shown(clip, names, 2 * len(clip.targets) // 3).values()))
-
-
-def _of_one_size(strips: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Strips with black beside and below the smaller ones."""
-    height_px, width_px = (max(strip.shape[axis] for strip in strips) for axis in (0, 1))
-    placed = []
-    for strip in strips:
-        canvas = np.zeros((height_px, width_px, 3), np.uint8)
-        canvas[: strip.shape[0], : strip.shape[1]] = strip
-        placed.append(canvas)
-    return placed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .datasets.clip import TestClip
@@ -37,7 +37,7 @@ def make_manifest(clips: Sequence[TestClip], dataset: str, split: str, stride: i
     }
 
 
-def as_sentences(report: dict[str, Any]) -> str:
+def as_sentences(report: Mapping[str, Any]) -> str:
     """What was evaluated and how, in a paragraph for `report.md`."""
     settings, skipped = report["settings"], report["skipped"]
     split = f", split {settings['split']}" if settings["dataset"] == "tiktok" else ""

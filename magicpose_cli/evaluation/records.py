@@ -27,6 +27,8 @@ from .metrics import FRAME_METRICS, METRICS
 from .networks import Networks
 
 Record = dict[str, Any]
+Mean = Callable[[Sequence[Record]], float | None]
+"""A value of all clips' records; None where there is none."""
 
 _DRAWS = 1000  # of the bootstrap
 
@@ -142,11 +144,14 @@ def _listed(colours: np.ndarray) -> list[list[float | None]]:
     return [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in colours]
 
 
-def _mean_of(key: str) -> Callable[[Sequence[Record]], float | None]:
+def _mean_of(key: str) -> Mean:
     def mean(records: Sequence[Record]) -> float | None:
         if not all(key in r["frames"] for r in records):
             return None
-        return _mean(value for r in records for value in r["frames"][key])
+        values = np.concatenate(
+            [np.asarray(r["frames"][key], np.float64) for r in records]
+        )  # None is NaN then
+        return None if np.isnan(values).all() else float(np.nanmean(values))
 
     return mean
 
@@ -157,15 +162,12 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _pose_accuracy(records: Sequence[Record]) -> float | None:
-    frames = [frame for r in records for frame in r["joints"]]
-    found = sum(there for _, there in frames)
-    return sum(agreeing for agreeing, _ in frames) / found if found else None
+    agreeing, found = np.sum([np.reshape(r["joints"], (-1, 2)).sum(0) for r in records], axis=0)
+    return float(agreeing / found) if found else None
 
 
-def _expression(part: str) -> Callable[[Sequence[Record]], float | None]:
-    return lambda records: people.correlation_within(
-        [[(a, b) for a, b in r["openings"][part]] for r in records]
-    )
+def _expression(part: str) -> Mean:
+    return lambda records: people.correlation_within([r["openings"][part] for r in records])
 
 
 def _face_det(records: Sequence[Record]) -> float | None:
@@ -177,15 +179,19 @@ def _face_cos(records: Sequence[Record]) -> float | None:
     return None if None in cosines else _mean(value for of_clip in cosines for value in of_clip)
 
 
-def _pairs_of(kind: str, side: int) -> Callable[[Sequence[Record]], float | None]:
-    return lambda records: _mean(pair[side] for r in records for pair in r.get(kind) or [])
+def _pairs_of(kind: str, side: int) -> Mean:
+    def mean(records: Sequence[Record]) -> float | None:
+        pairs = [np.asarray(r[kind]) for r in records if r.get(kind) is not None and len(r[kind])]
+        return float(np.concatenate(pairs)[:, side].mean()) if pairs else None
+
+    return mean
 
 
-def _long_of(key: str) -> Callable[[Sequence[Record]], float | None]:
+def _long_of(key: str) -> Mean:
     return lambda records: _mean(r["long"][key] for r in records if r.get("long"))
 
 
-MEANS: dict[str, tuple[str, Callable[[Sequence[Record]], float | None]]] = {
+MEANS: dict[str, tuple[str, Mean]] = {
     **{
         m.key: (f"{m.unit}, {m.better}", _mean_of(m.key))
         for m in METRICS
@@ -217,17 +223,34 @@ def identity_kept(records: Sequence[Record]) -> list[bool | None]:
     return [None if number is None else number == i for i, number in enumerate(found)]
 
 
-def interval(
-    of_records: Callable[[Sequence[Record]], float | None], records: Sequence[Record]
-) -> tuple[float, float] | None:
+def interval(of_records: Mean, records: Sequence[Record]) -> tuple[float, float] | None:
     """95 % bootstrap interval over clips (percentiles); None for fewer than two, or without a value."""
+    return middle_of(bootstrap(of_records, records))
+
+
+def bootstrap(of_records: Mean, records: Sequence[Record]) -> list[float | None]:
+    """The value of each of `_DRAWS` draws of as many clips, with replacement.
+
+    All methods of an evaluation have the same draws, so that the difference of two, draw by draw, is a paired one.
+    Empty for fewer than two clips, or without a value.
+    """
     if len(records) < 2 or of_records(records) is None:
-        return None
+        return []
     draw = np.random.default_rng(0)
-    values = []
-    for _ in range(_DRAWS):
-        value = of_records([records[i] for i in draw.integers(len(records), size=len(records))])
-        if value is not None:
-            values.append(value)
+    ready = [_as_arrays(record) for record in records]  # lists would be made arrays anew in each draw
+    return [of_records([ready[i] for i in draw.integers(len(ready), size=len(ready))]) for _ in range(_DRAWS)]
+
+
+def _as_arrays(record: Record) -> Record:
+    lists = {key: record[key] for key in ("joints", "flicker", "warping") if record.get(key) is not None}
+    frames = {key: np.array(values, np.float64) for key, values in record["frames"].items()}
+    return {**record, **{key: np.array(values) for key, values in lists.items()}, "frames": frames}
+
+
+def middle_of(drawn: Sequence[float | None]) -> tuple[float, float] | None:
+    """What 95 % of the draws lie between; draws without a value do not count, and without any there is None."""
+    values = [value for value in drawn if value is not None]
+    if not values:
+        return None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

@@ -41,9 +41,9 @@ class Results:
         """Where a method's numbers of a clip lie."""
         return self.out / "records" / folder_of(method) / f"{clip.name}.json"
 
-    def video(self, clip: TestClip) -> Path:
-        """Where a clip's video side by side lies."""
-        return self.out / "videos" / f"{clip.name}.mp4"
+    def video(self, clip: TestClip, *, with_numbers: bool) -> Path:
+        """Where a clip's video side by side lies, the plain one or the one with numbers."""
+        return self.out / "videos" / f"{clip.name}{'.numbers' if with_numbers else ''}.mp4"
 
     def poses(self, clip: str) -> Path:
         """Where a clip's keypoints lie that were detected."""

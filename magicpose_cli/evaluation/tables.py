@@ -1,8 +1,8 @@
-"""What an evaluation comes to: one table for people, one page of pictures."""
+"""An evaluation as text: one table for people, in Markdown and for a pipe; and one page of pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,43 +11,57 @@ from ..media.pictures import resize_picture
 from .manifest import as_sentences
 from .metrics import METRICS
 from .people import JOINT_TOLERANCE, SMALLEST_FACE_PX
-from .records import MEANS, Record, identity_kept, interval
+from .records import MEANS
 from .temporal import MARGIN_PX
 
 PAGE_WIDTH_PX = 1600
 
 
-def summarise(records: Sequence[Record]) -> dict[str, Any]:
-    """Values by key, their 95 % intervals over clips, and the identities that were kept."""
-    kept = identity_kept(records)
-    values = {key: mean(records) for key, (_, mean) in MEANS.items()}
-    return {
-        "values": {key: value for key, value in values.items() if value is not None},
-        "intervals": {key: interval(mean, records) for key, (_, mean) in MEANS.items()},
-        "identity": {
-            "kept": kept.count(True),
-            "of": len(kept) - kept.count(None),
-            "by_clip": kept,
-        },
-        "faces": sum(len(record["openings"]["mouth"]) for record in records),
-        "not_computed": [key for key, value in values.items() if value is None],
-    }
+def unit_and_direction(key: str) -> tuple[str, str]:
+    """Of a measure: its unit, and which values are better (``higher``, ``lower``; empty where neither is)."""
+    text = (
+        MEANS[key][0]
+        if key in MEANS
+        else next((f"{m.unit}, {m.better}" for m in METRICS if m.key == key), "")
+    )
+    unit, _, direction = text.rpartition(", ")
+    return (unit, direction) if direction in ("higher", "lower") else (text, "")
+
+
+def best_of(values: Sequence[float | None], direction: str) -> list[int]:
+    """Where the best of some values stand; nowhere without a direction."""
+    there = [value for value in values if value is not None]
+    if not there or not direction:
+        return []
+    best = max(there) if direction == "higher" else min(there)
+    return [i for i, value in enumerate(values) if value == best]
+
+
+def measures(report: Mapping[str, Any]) -> list[str]:
+    """Keys of an evaluation's table: those of `MEANS`, then what else a method has a value of."""
+    found = (key for method in report["methods"].values() for key in method["values"])
+    return list(dict.fromkeys([*MEANS, *found]))
+
+
+def title(settings: Mapping[str, Any]) -> str:
+    """What was evaluated on what."""
+    return f"{settings['model'] or ', '.join(settings['predictions'])} on {settings['dataset']}"
 
 
 def as_markdown(report: dict[str, Any]) -> str:
     """The report as a page: settings, a table of all methods, how each number is made, the pictures."""
     settings, methods = report["settings"], report["methods"]
     lines = [
-        f"# {settings['model'] or ', '.join(settings['predictions'])} on {settings['dataset']}",
+        f"# {title(settings)}",
         "",
         as_sentences(report),
         "",
         "| measure | unit, better | " + " | ".join(methods) + " |",
         "| --- | --- |" + " --- |" * len(methods),
     ]
-    faces = ", ".join(f"{name}: {method['faces']}" for name, method in methods.items())
-    for key, unit in _rows(report).items():
-        cells = [_cell(method, key) for method in methods.values()]
+    for key in measures(report):
+        cells = [cell(method, key) for method in methods.values()]
+        unit = ", ".join(filter(None, unit_and_direction(key)))
         lines.append(f"| {key} | {unit} | " + " | ".join(cells) + " |")
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
     lines.append("| identity | clips, higher | " + " | ".join(kept) + " |")
@@ -55,13 +69,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "In brackets: 95 % bootstrap interval over clips.",
         "",
-        "- pose_accuracy: share of the body joints that MediaPipe finds in the truth which it finds in the result "
-        f"within {JOINT_TOLERANCE:.0%} of the person's height (median over frames of the joints' vertical extent).",
-        "- expression: correlation with the truth over frames, each clip about its own mean, faces of "
-        f"{SMALLEST_FACE_PX} px and taller ({faces} frames).",
-        f"- flicker: mean absolute change between neighbouring frames, {MARGIN_PX} px and more from the person.",
-        "- identity: the result's colours of face, hair and clothes are nearest to the right person among all clips'.",
-        "- `*_disco`: as published, wrap-around and all (see README); the others as they should be.",
+        *(f"- {note}" for note in notes(report)),
         "",
         "![reference, pose, result, truth](pictures.jpg)",
         "",
@@ -69,19 +77,30 @@ def as_markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _rows(report: dict[str, Any]) -> dict[str, str]:
-    """Units of the measures, by key: the means over frames, and the distances that some method has."""
-    found = {key for method in report["methods"].values() for key in method["values"]}
-    distances = {m.key: f"{m.unit}, {m.better}" for m in METRICS if m.key in found and m.key not in MEANS}
-    return {key: unit for key, (unit, _) in MEANS.items()} | distances
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """How each number is made that is not the papers' own, a sentence each."""
+    faces = ", ".join(f"{name}: {method['faces']}" for name, method in report["methods"].items())
+    return [
+        "pose_accuracy: share of the body joints that MediaPipe finds in the truth which it finds in the result "
+        f"within {JOINT_TOLERANCE:.0%} of the person's height (median over frames of the joints' vertical extent).",
+        "expression: correlation with the truth over frames, each clip about its own mean, faces of "
+        f"{SMALLEST_FACE_PX} px and taller ({faces} frames).",
+        f"flicker: mean absolute change between neighbouring frames, {MARGIN_PX} px and more from the person "
+        f"({report['segmenter']}).",
+        "warping_error: mean absolute change along the truth's optical flow.",
+        f"face_det: share of the truth's faces that {report['detector']} finds in the result too.",
+        "identity: the result's colours of face, hair and clothes are nearest to the right person among all clips'.",
+        "`*_disco`: as published, wrap-around and all (see README); the others as they should be.",
+    ]
 
 
-def _cell(method: dict[str, Any], key: str) -> str:
+def cell(method: Mapping[str, Any], key: str) -> str:
+    """A method's value as text, with its interval in brackets where it has one worth reading."""
     if key not in method["values"]:
         return "not computed"
     value, between = method["values"][key], method["intervals"].get(key)
     text = f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}" if abs(value) < 2 else f"{value:.2f}"
-    if between is None or key.endswith("_disco") or key == "flicker_of_truth":
+    if between is None or key.endswith("_disco") or key.endswith("_of_truth"):
         return text
     low, high = between
     digits = 3 if abs(value) < 2 else 2
@@ -93,10 +112,11 @@ def as_table(report: dict[str, Any]) -> str:
     methods = report["methods"]
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
     rows = {
-        **{key: [_short(m["values"].get(key)) for m in methods.values()] for key in _rows(report)},
+        **{key: [short(m["values"].get(key)) for m in methods.values()] for key in measures(report)},
         "identity": kept,
     }
-    return in_columns(list(methods), rows, _rows(report))
+    units = {key: ", ".join(filter(None, unit_and_direction(key))) for key in measures(report)}
+    return in_columns(list(methods), rows, units)
 
 
 def in_columns(titles: Sequence[str], rows: dict[str, list[str]], units: dict[str, str]) -> str:
@@ -110,7 +130,8 @@ def in_columns(titles: Sequence[str], rows: dict[str, list[str]], units: dict[st
     return "\n".join(lines)
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
+    """Four digits, or a dash."""
     return "-" if value is None else f"{value:.4g}"
 
 

@@ -52,6 +52,21 @@ def test_json_on_stdout_and_in_a_file_are_the_same(clips: tuple[str, str], tmp_p
     assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
 
 
+def test_a_row_a_frame_as_csv(clips: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "frames.csv"
+    command = ["eval", clips[0], "--truth", clips[1], "--csv", str(out)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    header, *rows = [line.split(",") for line in out.read_text().splitlines()]
+    assert header[:7] == ["frame", "l1_disco", "psnr_disco", "ssim_disco", "l1", "psnr", "ssim"]
+    assert "flicker" in header
+    assert [row[0] for row in rows] == ["1", "2", "3"] and {float(row[4]) for row in rows} == {10}
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 2 and "add --force" in again.stderr and "compare" not in again.stderr
+    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+    twice = CliRunner().invoke(app, [*command, "-o", str(out), "--force"])
+    assert twice.exit_code == 2 and "a name each for -o and --csv" in " ".join(twice.stderr.split())
+
+
 def test_bad_input_is_one_message_and_exit_code_2(clips: tuple[str, str], tmp_path: Path) -> None:
     for command, message in (
         (["eval", str(tmp_path / "none.mp4"), "--truth", clips[1]], "no such file"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +63,7 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ["--dataset", "synth", "--root", dataset, "--model", model, "--without-motion", "-o", out]
+    command.append("--numbers")
     code, table, said = run(*command)
     assert code == 0, said
     report = json.loads((out / "report.json").read_text())
@@ -74,7 +77,15 @@ def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: P
     for key in ("psnr", "ssim", "flicker"):
         assert f"{copy['values'][key]:.4g}" in table
         assert key in (out / "report.md").read_text()
+    assert sorted(out.glob("videos/*")) == [out / "videos" / f"{clip}.numbers.mp4" for clip in "ab"]
+    plain = [path for path in command if path != "--numbers"]
+    assert run(*plain)[0] == 0, "a look at the same evaluation, not another"
+    with_numbers, without = (
+        next(iter(FrameReader(out / "videos" / name))) for name in ("a.numbers.mp4", "a.mp4")
+    )
+    assert with_numbers.shape[0] > without.shape[0] == 64 and with_numbers.shape[1] == without.shape[1]
     assert len(list(FrameReader(out / "videos" / "a.mp4"))) == 2
+    check_page_and_rows(out, report)
     assert load_picture(out / "pictures.jpg").shape[0] == 64
 
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
@@ -134,6 +145,27 @@ def test_networks_metrics_of_a_test_set(
     assert json.loads((out / "report.json").read_text())["seconds"]["networks"] == 0
 
 
+def check_page_and_rows(out: Path, report: dict[str, Any]) -> None:
+    with (out / "frames.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["clip"], row["frame"]) for row in rows] == [
+        (method, clip, str(i)) for method in report["methods"] for clip in "ab" for i in (1, 2)
+    ]
+    for name, method in report["methods"].items():
+        psnr = [float(row["psnr"]) for row in rows if row["method"] == name]
+        assert np.mean(psnr) == pytest.approx(method["values"]["psnr"], rel=1e-12)
+    pairs = {tuple(pair["methods"]): pair["values"]["psnr"] for pair in report["comparisons"]}
+    assert len(pairs) == 3
+    found = pairs["copy of the reference", "tiny"]
+    copy, tiny = (report["methods"][name]["values"]["psnr"] for name in ("copy of the reference", "tiny"))
+    assert found["difference"] == pytest.approx(tiny - copy) and found["interval"][1] < 0
+    page = (out / "report.html").read_text()
+    for name in report["methods"]:
+        assert f"<h3>{name}</h3>" in page
+    assert page.count('<figure class="frame">') == 3 * 2 * 2  # methods, best and worst, clips
+    assert "MagicPose (ICML 2024), Table 1" in page and "fid" in report["not_computed"]
+
+
 def test_what_is_missing_is_said(
     dataset: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +178,8 @@ def test_what_is_missing_is_said(
         (["--dataset", "synth", "--grid", "3", "-o", out], "options that go with --dataset, found --grid"),
         (["a.mp4", "--truth", "b.mp4", "--steps", "3"], "options that go without --dataset, found --steps"),
         (["a.mp4", "--truth", "b.mp4", "--names", "x"], "options that go without --grid, found --names"),
+        (["a.mp4", "--truth", "b.mp4", "--numbers"], "options that go without --dataset, found --numbers"),
+        (["--dataset", "synth", "--csv", "x.csv", "-o", out], "options that go with --dataset, found --csv"),
         (["a.mp4", "--grid", "3", "--protocol", "all"], "options that go with --grid, found --protocol"),
         (["--dataset", "tiktok", "-o", out], "tiktok in $MAGICPOSE_DATA"),
         (["a.mp4", "--truth", "b.mp4", "--stride", "3"], "go without --dataset, found --stride"),
@@ -156,7 +190,7 @@ def test_what_is_missing_is_said(
             ["--dataset", "synth", "--split", "335-340", "-o", out],
             "--split with --dataset tiktok, found it with synth",
         ),
-        (["--dataset", "synth", "--size", "64", "-o", out], "a size like 512x512"),
+        (["--dataset", "synth", "--size", "64", "-o", out], "a size like 512x768"),
         (
             ["--dataset", "synth", "--predictions", ".", "--steps", "3", "-o", out],
             "options that go with --predictions alone, found --steps. Leave them out, or name a model",

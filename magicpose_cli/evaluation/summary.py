@@ -1,0 +1,115 @@
+"""What an evaluation comes to: each method's values and how sure they are, and the difference of each two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from types import MappingProxyType
+from typing import Any
+
+from .distances import Distances
+from .long_video import LEAST_FRAMES as LONG
+from .metrics import METRICS
+from .people import LEAST_FRAMES, SMALLEST_FACE_PX
+from .records import MEANS, Record, bootstrap, identity_kept, middle_of
+from .tables import unit_and_direction
+
+_NO_VALUE = {
+    "pose_accuracy": "nobody was found in the truth",
+    "expression": f"fewer than {LEAST_FRAMES} frames have a face of {SMALLEST_FACE_PX} px or more in truth and result, "
+    "or it never changes",
+    "flicker": "no background stays still in two neighbouring frames",
+    "warping_error": "no place of the truth is seen in two neighbouring frames",
+    "seam": f"no clip has {LONG} frames",
+    "drift": f"no clip has {LONG} frames",
+    "face_det": "no face was found in the truth",
+}
+"""Why a measure of `MEANS` has no value, by how its key starts."""
+
+
+_NO_DISTANCES = Distances({}, {}, {})
+
+Drawn = dict[str, list[float | None]]
+"""By key of `MEANS`, its value in each draw of the bootstrap."""
+
+
+def sum_up(
+    records: Mapping[str, Sequence[Record]],
+    distances: Mapping[str, Distances] = MappingProxyType({}),
+    missing_weights: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What the records of an evaluation come to.
+
+    Args:
+        records: of each method, for the same clips in the same order.
+        distances: FID and the like of each method.
+        missing_weights: why a metric's network is not there, by key.
+
+    Returns:
+        `methods`: by name `values` by key, `intervals` (95 %, bootstrap over clips; None for fewer than two clips),
+        `identity` (how many people were kept), `faces` (frames with one that is large enough) and `not_computed`
+        (reasons by key).
+        `comparisons`: one dict a pair of methods, `methods`, their names, and `values`, the second less the first: by
+        key a `difference` and its `interval` (95 %, paired bootstrap over clips).
+        `not_computed`: reasons by key for the metrics of `score` that no method has.
+    """
+    drawn = {
+        name: {key: bootstrap(mean, of_clips) for key, (_, mean) in MEANS.items()}
+        for name, of_clips in records.items()
+    }
+    methods = {
+        name: _summarise(of_clips, drawn[name], distances.get(name, _NO_DISTANCES), missing_weights)
+        for name, of_clips in records.items()
+    }
+    pairs = []
+    for first, second in combinations(records, 2):
+        values = methods[first]["values"], methods[second]["values"]
+        found = _differences(*values, drawn[first], drawn[second])
+        pairs.append({"methods": [first, second], "values": found})
+    return {"methods": methods, "comparisons": pairs, "not_computed": _not_computed(methods, missing_weights)}
+
+
+def _summarise(
+    records: Sequence[Record], drawn: Drawn, distances: Distances, missing_weights: Mapping[str, str]
+) -> dict[str, Any]:
+    kept = identity_kept(records)
+    values = {key: mean(records) for key, (_, mean) in MEANS.items()}
+    reasons = {
+        key: missing_weights.get(key) or _why_none(key) for key, value in values.items() if value is None
+    }
+    return {
+        "values": {key: value for key, value in values.items() if value is not None} | distances.values,
+        "intervals": {key: middle_of(of_draws) for key, of_draws in drawn.items()},
+        "identity": {
+            "kept": kept.count(True),
+            "of": len(kept) - kept.count(None),
+            "by_clip": kept,
+        },
+        "faces": sum(len(record["openings"]["mouth"]) for record in records),
+        "samples": distances.samples,
+        "not_computed": reasons | distances.missing,
+    }
+
+
+def _differences(
+    first: Mapping[str, float], second: Mapping[str, float], first_drawn: Drawn, second_drawn: Drawn
+) -> dict[str, Any]:
+    found = {}
+    for key in MEANS:
+        if key not in first or key not in second or not unit_and_direction(key)[1]:
+            continue
+        both = zip(second_drawn[key], first_drawn[key], strict=True)
+        drawn = [None if a is None or b is None else a - b for a, b in both]
+        found[key] = {"difference": second[key] - first[key], "interval": middle_of(drawn)}
+    return found
+
+
+def _why_none(key: str) -> str:
+    return next((why for start, why in _NO_VALUE.items() if key.startswith(start)), "no frame has a value")
+
+
+def _not_computed(methods: Mapping[str, Any], missing_weights: Mapping[str, str]) -> dict[str, str]:
+    """Metrics of `score` that no method has a value of, nor a reason of its own."""
+    named = {key for method in methods.values() for key in (*method["values"], *method["not_computed"])}
+    keys = [metric.key for metric in METRICS if metric.key not in named]
+    return {key: missing_weights.get(key, "no video has enough frames") for key in keys}

@@ -1,0 +1,122 @@
+"""How sure the values are: bootstrap intervals over clips, of one method and of the difference of two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from magicpose_cli.evaluation.records import MEANS, interval
+from magicpose_cli.evaluation.summary import sum_up
+from magicpose_cli.evaluation.tables import best_of, unit_and_direction
+
+PSNR = MEANS["psnr"][1]
+clip_values = st.lists(st.lists(st.floats(5, 50), min_size=1, max_size=4), min_size=2, max_size=6)
+
+
+def records(psnr: list[list[float]]) -> list[dict[str, Any]]:
+    """Clips with the values of PSNR given, and nobody in them."""
+    nobody = [[[None] * 3] * 3, [[None] * 3] * 3]
+    return [
+        {
+            "frames": {key: list(values) for key in MEANS if key in FRAME_KEYS},
+            "joints": [],
+            "openings": {"mouth": [], "eyes": [], "brows": []},
+            "flicker": None,
+            "colours": nobody,
+        }
+        for values in psnr
+    ]
+
+
+FRAME_KEYS = ("l1_disco", "psnr_disco", "ssim_disco", "l1", "psnr", "ssim")
+
+
+def psnr_of(two: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """How far the second of two methods is ahead."""
+    (pair,) = sum_up(two)["comparisons"]
+    return pair["values"]["psnr"]
+
+
+@settings(max_examples=8, deadline=None)
+@given(clip_values, st.floats(-40, 40))
+def test_an_interval_lies_within_the_clips_and_moves_with_them(values: list[list[float]], by: float) -> None:
+    low, high = interval(PSNR, records(values))
+    means = [np.mean(v) for v in values]
+    assert min(means) - 1e-9 <= low <= high <= max(means) + 1e-9
+    moved = interval(PSNR, records([[x + by for x in v] for v in values]))
+    assert moved == pytest.approx((low + by, high + by), abs=1e-9)
+
+
+def test_an_interval_is_scipys_percentile_bootstrap_over_clips() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    draw = np.random.default_rng(3)
+    clips = draw.normal(22, 3, 16)[:, None] + draw.normal(0, 0.1, (16, 23))
+    theirs = stats.bootstrap(
+        (clips.mean(1),), np.mean, n_resamples=20000, method="percentile", random_state=1
+    ).confidence_interval
+    # frames of a clip are alike: over frames the interval would be nearly five times as narrow
+    assert interval(PSNR, records(clips.tolist())) == pytest.approx(tuple(theirs), abs=0.12)
+    assert theirs.high - theirs.low > 2
+
+
+@settings(max_examples=4, deadline=None)  # a thousand draws of each
+@given(clip_values, st.floats(-9, 9))
+def test_paired_differences(values: list[list[float]], by: float) -> None:
+    ours = records(values)
+    same = psnr_of({"a": ours, "b": ours})
+    assert same["difference"] == 0 and same["interval"] == (0, 0)
+    # a constant advantage is certain, however much the clips differ
+    ahead = records([[x + by for x in v] for v in values])
+    constant = psnr_of({"a": ours, "b": ahead})
+    assert constant["difference"] == pytest.approx(by, abs=1e-9)
+    assert constant["interval"] == pytest.approx((by, by), abs=1e-9)
+    back = psnr_of({"b": ahead, "a": ours})
+    low, high = constant["interval"]
+    assert back["difference"] == pytest.approx(-constant["difference"])
+    assert back["interval"] == pytest.approx((-high, -low))
+
+
+def test_pairing_sees_what_two_intervals_hide() -> None:
+    draw = np.random.default_rng(0)
+    clips = draw.normal(20, 4, (12, 1))
+    ours, theirs = records(clips.tolist()), records((clips + draw.normal(0.5, 0.1, (12, 1))).tolist())
+    (_, high), (low, _) = interval(PSNR, ours), interval(PSNR, theirs)
+    assert low < high, "the intervals overlap"
+    assert psnr_of({"a": ours, "b": theirs})["interval"][0] > 0.3
+
+
+def test_each_two_methods_are_compared_on_what_has_a_better_side() -> None:
+    three = {name: records([[20.0], [21.0]]) for name in "abc"}
+    found = sum_up(three)["comparisons"]
+    assert [pair["methods"] for pair in found] == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert set(found[0]["values"]) == set(FRAME_KEYS)
+    (one,) = sum_up({"a": three["a"][:1], "b": three["b"][:1]})["comparisons"]
+    assert one["values"]["psnr"] == {"difference": 0, "interval": None}
+
+
+def test_each_metric_has_a_value_or_a_reason() -> None:
+    found = sum_up({"a": records([[20.0], [21.0]])}, missing_weights={"fid": "no file: --weights DIR"})
+    method, rest = found["methods"]["a"], found["not_computed"]
+    assert "nobody" in method["not_computed"]["pose_accuracy"]
+    assert "background" in method["not_computed"]["flicker"]
+    assert "40 px" in method["not_computed"]["expression_eyes"]
+    assert set(method["values"]) | set(method["not_computed"]) == set(MEANS)
+    assert (
+        "--weights" in rest["fid"]
+        and "psnr" not in rest
+        and "flicker" not in rest
+        and "expression" not in rest
+    )
+
+
+def test_the_best_of_a_row() -> None:
+    assert best_of([1.0, None, 3.0, 3.0], "higher") == [2, 3]
+    assert best_of([1.0, None, 3.0], "lower") == [0]
+    assert best_of([1.0, 2.0], "") == best_of([None], "higher") == []
+    assert unit_and_direction("psnr_disco") == ("dB, wrapped", "higher")
+    assert unit_and_direction("flicker_of_truth") == ("0..255", "")
+    assert unit_and_direction("fid") == ("0 and up", "lower") and unit_and_direction("unheard of") == ("", "")
