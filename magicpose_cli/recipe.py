@@ -59,21 +59,23 @@ class SamplingBlock(_Strict):
     presets: dict[str, Preset] = {}
     """Other ways of sampling by name."""
 
-    def with_preset(self, name: str | None) -> SamplingBlock:
-        """The block with a preset's values in place of its own; None leaves it.
+    def chosen(
+        self, preset: str | None, steps: int | None, guidance: float | None, solver: Solver | None
+    ) -> SamplingBlock:
+        """The block with a preset's values in place of its own, and those that are named in place of either.
 
         Raises:
             OptionError: the model has no such preset.
         """
-        if name is None:
-            return self
-        if name not in self.presets:
+        if preset is not None and preset not in self.presets:
             raise OptionError(
                 expected=f"a preset of this model ({', '.join(self.presets) or 'it has none'})",
-                found=f"--preset {name}",
+                found=f"--preset {preset}",
                 remedy="Leave it out, or choose --steps, --guidance and --solver.",
             )
-        return self.model_copy(update=dict(self.presets[name]))
+        named = {"num_inference_steps": steps, "guidance_scale": guidance, "solver": solver}
+        given = {name: value for name, value in named.items() if value is not None}
+        return self.model_copy(update={**(dict(self.presets[preset]) if preset else {}), **given})
 
 
 class UNetShape(_Strict):

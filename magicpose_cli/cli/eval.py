@@ -10,6 +10,7 @@ import typer
 
 from .. import console
 from ..errors import OptionError
+from .options import SolverName
 
 if TYPE_CHECKING:
     from ..evaluation.metrics import Protocol
@@ -153,6 +154,12 @@ def evaluate(
     guidance: Annotated[
         float | None, typer.Option("--guidance", min=0, help="Image-CFG; the model's own by default.")
     ] = None,
+    solver: Annotated[
+        SolverName | None, typer.Option("--solver", help="What takes the steps; the model's own by default.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="A way of sampling that the model knows by name.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of the noise; 0 by default.", show_default=False)
     ] = None,
@@ -193,7 +200,7 @@ def evaluate(
         "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
         "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
-        "--skip-bad": skip_bad,
+        "--skip-bad": skip_bad, "--solver": solver, "--preset": preset,
         "--csv": csv, "--numbers": numbers,
     }  # fmt: skip
     _refuse_strangers(
@@ -220,6 +227,8 @@ def evaluate(
             model,
             steps,
             guidance,
+            None if solver is None else solver.value,  # type: ignore[arg-type]
+            preset,
             seed or 0,
             without_motion=without_motion,
             predictions=tuple(predictions or ()),
@@ -266,6 +275,8 @@ _TAKEN = {
         "--clips",
         "--steps",
         "--guidance",
+        "--solver",
+        "--preset",
         "--seed",
         "--without-motion",
         "--split",
@@ -309,7 +320,7 @@ def _refuse_without(dataset: DatasetName, given: dict[str, Any]) -> None:
             remedy="Leave --split out.",
         )
     if given["--predictions"] and given["--model"] is None:
-        of_models = ("--steps", "--guidance", "--seed", "--without-motion")
+        of_models = ("--steps", "--guidance", "--solver", "--preset", "--seed", "--without-motion")
         idle = [name for name in of_models if given[name] not in (None, False)]
         if idle:
             raise OptionError(

@@ -159,8 +159,7 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
     return Model(
         folder,
         (facts.sampling.width_px, facts.sampling.height_px),
-        options.steps or facts.sampling.num_inference_steps,
-        facts.sampling.guidance_scale if options.guidance is None else options.guidance,
+        facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver),
         options.seed,
         options.device,
         options.dtype,

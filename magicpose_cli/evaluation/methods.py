@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..recipe import SamplingBlock
 from .datasets.clip import Size, TestClip
 from .reconstruction import resized_like
 
@@ -34,15 +35,14 @@ class Model:
     Attributes:
         folder: the model's.
         size_px: width and height that it works at.
-        steps, guidance: of its sampling.
+        sampling: how it samples.
         seed: of the noise of the first clip; each next has the next seed.
         device, dtype: where and in which format to compute.
     """
 
     folder: Path
     size_px: Size
-    steps: int
-    guidance: float
+    sampling: SamplingBlock
     seed: int
     device: str
     dtype: str
@@ -56,8 +56,10 @@ class Model:
         made = pipeline(
             clip.reference(self.size_px),
             clip.read(clip.maps, self.size_px),
-            num_inference_steps=self.steps,
-            guidance_scale=self.guidance,
+            num_inference_steps=self.sampling.num_inference_steps,
+            guidance_scale=self.sampling.guidance_scale,
+            solver=self.sampling.solver,
+            guided=self.sampling.guided,
             seed=self.seed + clip.number,
         )
         return (_at(frame, size_px) for frame in made)

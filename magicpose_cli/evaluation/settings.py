@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import InputError
 from ..media.atomic import write_json
 from ..media.files import sha256_of
+from ..recipe import Solver
 from .datasets import SIZES, TestClip
 from .datasets.clip import Size
 from .methods import Model
@@ -28,7 +29,8 @@ class BenchmarkOptions:
         root: its folder, or None for ``$MAGICPOSE_DATA``.
         clips: take the first so many; None for all.
         model: name or folder; None for the best at hand, or for none where there are predictions.
-        steps, guidance: None is the model's own.
+        preset: one of the model's ways of sampling; the three that follow overrule it.
+        steps, guidance, solver: None is the model's own.
         seed: of the noise.
         without_motion: the model without its motion module too, beside it.
         device, dtype: where and in which format to compute.
@@ -47,6 +49,8 @@ class BenchmarkOptions:
     model: str | None = None
     steps: int | None = None
     guidance: float | None = None
+    solver: Solver | None = None
+    preset: str | None = None
     seed: int = 0
     without_motion: bool = False
     device: str = "auto"
@@ -72,8 +76,9 @@ def settings_of(
         **given,
         "root": str(selection.root),
         "model": None if model is None else model.folder.name,
-        "steps": None if model is None else model.steps,
-        "guidance": None if model is None else model.guidance,
+        "steps": None if model is None else model.sampling.num_inference_steps,
+        "guidance": None if model is None else model.sampling.guidance_scale,
+        "solver": None if model is None else model.sampling.solver,
         "size_px": one_size(sizes_of(options, model, selection), selection.clips),
         "model_sha256": None if model is None else sha256_of(model.folder),
         "clips_sha256": {name: hashes["clip"] for name, hashes in selection.hashes.items()},

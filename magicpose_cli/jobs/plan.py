@@ -162,7 +162,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
-    sampling = _choose_sampling(facts.sampling, options)
+    sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
         reference_path=reference_path,
@@ -186,16 +186,6 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         # now, since a run may take hours and its inputs change meanwhile
         hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
     )
-
-
-def _choose_sampling(own: SamplingBlock, options: RetargetOptions) -> SamplingBlock:
-    asked = {
-        "num_inference_steps": options.steps,
-        "guidance_scale": options.guidance,
-        "solver": options.solver,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
-    return own.with_preset(options.preset).model_copy(update=given)
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
