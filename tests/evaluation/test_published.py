@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from magicpose_cli.evaluation.protocol import METRICS
+from magicpose_cli.evaluation.metrics import METRICS
 from magicpose_cli.evaluation.published import KEYS, PUBLISHED, SOURCES
 
 DOCS = Path(__file__).parents[2].parent / "shared" / "docs" / "eval-protocol.md"
