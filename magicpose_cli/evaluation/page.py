@@ -35,7 +35,7 @@ MOST_CLIPS = 40
 _EXTREMES = 3  # best frames a method, and worst ones; each of another clip
 _PICTURE_PX = 256  # at most so high
 _IDENTICAL_DB = 100  # the PSNR of equal frames: no value to draw an axis for
-_NOT_DRAWN = ("joints_agreeing", "joints_in_truth", "flicker_of_truth")
+_NOT_DRAWN = ("joints_agreeing", "joints_in_truth", "face_det", "flicker_of_truth", "warping_error_of_truth")
 _FIRST_DRAWN = ("psnr", "ssim")
 
 
