@@ -17,9 +17,9 @@ Values = list[float | None]
 def values_by_frame(record: Record) -> dict[str, Values]:
     """Each value of a record that belongs to a frame, first target first; None where a frame has none.
 
-    Keys: those of its ``frames``; ``pose_accuracy``, ``joints_agreeing`` and ``joints_in_truth``; ``flicker``,
-    ``warping_error`` and the truth's of both, which stand at the later one of two neighbours. What a record holds
-    of some frames only, without saying of which, is left out.
+    Keys: those of its ``frames``; ``pose_accuracy``, ``joints_agreeing`` and ``joints_in_truth``; ``face_det`` (1 or
+    0) and ``face_cos``; ``flicker``, ``warping_error`` and the truth's of both, which stand at the later one of two
+    neighbours. What a record holds of some frames only, without saying of which, is left out.
     """
     columns: dict[str, Values] = {key: list(values) for key, values in record["frames"].items()}
     count = max((len(values) for values in columns.values()), default=0)
@@ -29,6 +29,11 @@ def values_by_frame(record: Record) -> dict[str, Values]:
         columns["joints_agreeing"], columns["joints_in_truth"] = (
             [pair[side] for pair in joints] for side in (0, 1)
         )
+    faces = record.get("faces") or {}
+    for key, kind in (("face_det", "found"), ("face_cos", "cos")):
+        of_faces = faces.get(kind) or []
+        if len(of_faces) == count and any(value is not None for value in of_faces):
+            columns[key] = of_faces
     for key, kind in (("flicker", "flicker"), ("warping_error", "warping")):
         pairs = record.get(kind) or []
         if len(pairs) == count - 1:

@@ -50,7 +50,11 @@ def as_sentences(report: Mapping[str, Any]) -> str:
         f"`{report['manifest_sha256'][:SHORT]}`); the reference is each clip's first frame, the targets are {targets}."
     ]
     if settings["model"] is not None:
-        parts.append(f"{settings['steps']} steps, guidance {settings['guidance']}, seed {settings['seed']}.")
+        preset = f"preset {settings['preset']}: " if settings["preset"] is not None else ""
+        parts.append(
+            f"{preset}{settings['steps']} steps of {settings['solver']}, guidance {settings['guidance']}, "
+            f"seed {settings['seed']}."
+        )
     parts.append(f"{size[0]}x{size[1]} px" if size else "Each clip at its own size")
     parts[-1] += f", magicpose {report['magicpose']}."
     if settings["gt"] == "vae":

@@ -23,7 +23,7 @@ from .manifest import as_sentences
 from .plots import LINE_STYLES, frames_a_point, line_plot
 from .published import KEYS, PUBLISHED, SOURCES, Published
 from .records import Record
-from .tables import best_of, measures, notes, title, unit_and_direction
+from .tables import absent, best_of, measures, notes, title, unit_and_direction
 
 Show = Callable[[str, int, int], Sequence[np.ndarray]]
 """(method, number of the clip from 0, frame from 1) -> reference, pose map, result, truth: uint8 ``(H W 3)``."""
@@ -35,7 +35,7 @@ MOST_CLIPS = 40
 _EXTREMES = 3  # best frames a method, and worst ones; each of another clip
 _PICTURE_PX = 256  # at most so high
 _IDENTICAL_DB = 100  # the PSNR of equal frames: no value to draw an axis for
-_NOT_DRAWN = ("joints_agreeing", "joints_in_truth", "flicker_of_truth")
+_NOT_DRAWN = ("joints_agreeing", "joints_in_truth", "face_det", "flicker_of_truth", "warping_error_of_truth")
 _FIRST_DRAWN = ("psnr", "ssim")
 
 
@@ -99,7 +99,7 @@ def _context(
             for name, clips in by_frame.items()
         ],
         "shown": SHOWN,
-        "absent": _absent(report),
+        "absent": absent(report),
         "notes": [note.replace("`", "") for note in notes(report)],
     }
 
@@ -107,6 +107,8 @@ def _context(
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was said and found before the start; what nobody gave is left out, hashes of clips stand elsewhere."""
     shown = {key: value for key, value in settings.items() if value is not None and key != "clips_sha256"}
+    if settings["dataset"] != "tiktok":
+        shown.pop("split", None)  # nobody else has one
     size = settings["size_px"]
     shown["size_px"] = "x".join(map(str, size)) if size else "each clip's own"
     shown["predictions"] = ", ".join(settings["predictions"]) or "none"
@@ -121,8 +123,6 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     for key in measures(report):
         unit, direction = unit_and_direction(key)
         values = [method["values"].get(key) for method in methods]
-        if all(value is None for value in values):
-            continue
         best = best_of(values, direction) if len(values) > 1 else []
         between = [method["intervals"].get(key) for method in methods]
         cells = [
@@ -254,17 +254,3 @@ def _data_uri(picture: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _absent(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(key, of which methods, why): what has no value."""
-    of_methods: dict[tuple[str, str], list[str]] = {}
-    for name, method in report["methods"].items():
-        for key, why in method["not_computed"].items():
-            of_methods.setdefault((key, why), []).append(name)
-    everywhere = len(report["methods"])
-    rows = [
-        (key, "all methods" if len(names) == everywhere else ", ".join(names), why)
-        for (key, why), names in of_methods.items()
-    ]
-    return rows + [(key, "all methods", why) for key, why in report.get("not_computed", {}).items()]

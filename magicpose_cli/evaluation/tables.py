@@ -38,9 +38,29 @@ def best_of(values: Sequence[float | None], direction: str) -> list[int]:
 
 
 def measures(report: Mapping[str, Any]) -> list[str]:
-    """Keys of an evaluation's table: those of `MEANS`, then what else a method has a value of."""
-    found = (key for method in report["methods"].values() for key in method["values"])
-    return list(dict.fromkeys([*MEANS, *found]))
+    """Keys of an evaluation's table, those that a method has a value of: first those of `MEANS`."""
+    found = dict.fromkeys(key for method in report["methods"].values() for key in method["values"])
+    return [key for key in dict.fromkeys([*MEANS, *found]) if key in found]
+
+
+def absent(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(key, of which methods, why): what has no value."""
+    of_methods: dict[tuple[str, str], list[str]] = {}
+    for name, method in report["methods"].items():
+        for key, why in method["not_computed"].items():
+            of_methods.setdefault((key, why), []).append(name)
+    everywhere = len(report["methods"])
+    rows = [
+        (key, "all methods" if len(names) == everywhere else ", ".join(names), why)
+        for (key, why), names in of_methods.items()
+    ]
+    return rows + [(key, "all methods", why) for key, why in report.get("not_computed", {}).items()]
+
+
+def absent_line(report: Mapping[str, Any]) -> str:
+    """The keys without a value, for below a table; empty where there are none."""
+    keys = dict.fromkeys(key for key, _, _ in absent(report))
+    return f"not computed: {', '.join(keys)} (why: report.md)" if keys else ""
 
 
 def title(settings: Mapping[str, Any]) -> str:
@@ -71,10 +91,20 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         *(f"- {note}" for note in notes(report)),
         "",
+        *_absent_lines(report),
         "![reference, pose, result, truth](pictures.jpg)",
         "",
     ]
     return "\n".join(lines)
+
+
+def _absent_lines(report: Mapping[str, Any]) -> list[str]:
+    """What was not computed, a line a reason."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for key, of, why in absent(report):
+        keys.setdefault((of, why), []).append(key)
+    lines = [f"- {', '.join(named)} ({of}): {why}" for (of, why), named in keys.items()]
+    return ["Not computed:", "", *lines, ""] if lines else []
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -116,7 +146,7 @@ def as_table(report: dict[str, Any]) -> str:
         "identity": kept,
     }
     units = {key: ", ".join(filter(None, unit_and_direction(key))) for key in measures(report)}
-    return in_columns(list(methods), rows, units)
+    return "\n".join(filter(None, [in_columns(list(methods), rows, units), absent_line(report)]))
 
 
 def in_columns(titles: Sequence[str], rows: dict[str, list[str]], units: dict[str, str]) -> str:

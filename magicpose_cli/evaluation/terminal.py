@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .metrics import METRICS
 from .protocol import Comparison
-from .tables import best_of, measures, short, unit_and_direction
+from .tables import absent_line, best_of, measures, short, unit_and_direction
 
 
 def of_methods(report: Mapping[str, Any]) -> Table:
@@ -23,6 +23,7 @@ def of_methods(report: Mapping[str, Any]) -> Table:
     kept = [f"{m['identity']['kept']} of {m['identity']['of']}" for m in methods.values()]
     best = best_of([m["identity"]["kept"] for m in methods.values()], "higher")
     table.add_row("identity", *_bold(kept, best), "clips", "higher")
+    table.caption = absent_line(report) or None
     return table
 
 

@@ -58,13 +58,14 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
         if not (clips / SPLITS[split] / video.name).is_dir() and not (clips / NOBODY / video.name).is_file()
     ]
     if todo:
-        with (
-            closing(open_detector()) as detector,
-            console.progress("Taking clips out of videos", len(todo), unit="videos") as bar,
-        ):
+        with closing(open_detector()) as best:
+            name = best.name
+        with console.progress("Taking clips out of videos", len(todo), unit="videos") as bar:
             for split, video in todo:
                 bar.describe(f"Taking {video.name} apart")
-                _take_apart(video, clips, split, (width_px, height_px), fps, detector)
+                # a detector tracks from frame to frame, so one of another video would look in the wrong place
+                with closing(open_detector(name)) as detector:
+                    _take_apart(video, clips, split, (width_px, height_px), fps, detector)
                 bar.advance()
     if not any((clips / SPLITS["train"]).glob("*/")):
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     pipeline = make_tiny(motion=True)
     size = {"width_px": 64, "height_px": 64}
-    pipeline.register_to_config(sampling={**pipeline.sampling.model_dump(), **size})
+    presets = {"quick": {"num_inference_steps": 2, "guidance_scale": 1.0, "solver": "unipc"}}
+    pipeline.register_to_config(sampling={**pipeline.sampling.model_dump(), **size, "presets": presets})
     pipeline.save_pretrained(folder)
     return folder
 
@@ -96,11 +98,33 @@ def test_a_test_set_end_to_end_and_again(dataset: Path, model: Path, tmp_path: P
 
     code, _, said = run(*command, "--steps", "2")
     assert code == 2 and "another steps" in said
+    code, _, said = run(*command, "--solver", "dpm++")
+    assert code == 2 and "another solver" in said
     changed = tmp_path / "changed"
     shutil.copytree(dataset, changed)
     save_picture(changed / "pose_map_disco_test_set" / "b" / "0001.png", np.zeros((512, 512, 3), np.uint8))
     code, _, said = run(*command[:3], changed, *command[4:])
     assert code == 2 and "clips_sha256" in said
+
+
+def test_a_preset_and_what_overrules_it(dataset: Path, model: Path, tmp_path: Path) -> None:
+    frames = []
+    for name, more in (("preset", []), ("overruled", ["--solver", "ddim"])):
+        out = tmp_path / name
+        command = ["--dataset", "synth", "--root", dataset, "--clips", "1", "--model", model]
+        code, _, said = run(*command, "--preset", "quick", *more, "-o", out)
+        assert code == 0, said
+        settings = json.loads((out / "report.json").read_text())["settings"]
+        assert (settings["preset"], settings["steps"], settings["guidance"]) == ("quick", 2, 1.0)
+        assert settings["solver"] == (more[1] if more else "unipc")
+        page = (out / "report.md").read_text()
+        assert f"preset quick: 2 steps of {settings['solver']}, guidance 1.0" in page
+        assert re.search(r"^- .*\bfid\b.*\(all methods\): .*pt_inception", page, re.MULTILINE)
+        frames.append(load_picture(out / "frames" / "tiny" / "a" / "0001.png"))
+    assert not np.array_equal(*frames)
+    code, _, said = run(*command, "--preset", "slow", "-o", tmp_path / "none")
+    assert code == 2 and "a preset of this model (quick)" in said
+    assert not (tmp_path / "none").exists()
 
 
 def test_without_masks_the_background_is_segmented(dataset: Path, model: Path, tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def test_a_value_of_two_neighbours_stands_at_the_later_one() -> None:
     assert (found["joints_agreeing"], found["joints_in_truth"]) == ([3, 0, 1], [4, 0, 2])
 
 
+def test_faces_stand_at_their_frames() -> None:
+    found = values_by_frame(record(faces={"found": [1.0, None, 0.0], "cos": [0.5, None, None]}))
+    assert (found["face_det"], found["face_cos"]) == ([1.0, None, 0.0], [0.5, None, None])
+    without = values_by_frame(record(faces={"found": [None] * 3, "cos": None}))
+    assert not {"face_det", "face_cos"} & set(without)
+
+
 def test_what_cannot_be_placed_is_left_out() -> None:
     # one pair had no background: which one, the record does not say
     assert list(values_by_frame(record(joints=[], flicker=[[0.5, 0.25]]))) == ["psnr"]

@@ -70,12 +70,14 @@ def report() -> dict[str, Any]:
         "settings": {
             "dataset": "synth", "model": "ours", "steps": 7, "guidance": 1.0, "seed": 0, "clips": None,
             "without_motion": False, "predictions": {}, "stride": 1, "gt": "real", "poses": None,
-            "size_px": [256, 512], "clips_sha256": {"first": {"frames": "abc", "masks": None}, CLIPS[1]: "def"},
+            "size_px": [256, 512],
+            "preset": None, "solver": "ddim", "split": "disco",
+            "clips_sha256": {"first": {"frames": "abc", "masks": None}, CLIPS[1]: "def"},
         },
         "clips": CLIPS,
         "frames": 4,
         "manifest_sha256": "0123456789abcdef",
-        "skipped": {},
+        "skipped": {"third": "0007.png is not there <b>"},
         "detector": "mediapipe",
         "segmenter": "the dataset's masks",
         **sum_up(of_methods),
@@ -106,6 +108,12 @@ def test_it_is_whole_and_needs_nothing_beside_it(page: Page, text: str) -> None:
     assert "default-src 'none'" in text
 
 
+def test_what_data_it_was_and_what_was_left_out(page: Page, report: dict[str, Any]) -> None:
+    assert report["manifest_sha256"] in page.of("code")
+    assert any("Left out: 1 (third: 0007.png is not there <b>)" in text for text in page.of("p"))
+    assert "split" not in page.of("dt"), "synth has none"
+
+
 def test_names_from_outside_are_text(page: Page) -> None:
     assert CLIPS[1] in page.of("h3")
 
@@ -122,6 +130,7 @@ def test_settings_and_measured_values(page: Page, report: dict[str, Any]) -> Non
         "dataset": "synth",
         "model": "ours",
         "steps": "7",
+        "solver": "ddim",
         "without_motion": "no",
         "size_px": "256x512",
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from magicpose_cli.errors import InputError
-from magicpose_cli.media.video import open_writer
+from magicpose_cli.media.video import FrameReader, open_writer
+from magicpose_cli.pose.sequence import PoseSequence
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.videos import clips_of_videos, holds_videos
 
@@ -51,6 +53,24 @@ def test_videos_are_taken_apart_once(videos, capsys):
     assert clips_of_videos(videos, 64, 64, 2) == clips
     assert before == {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
     assert "frames show" not in capsys.readouterr().err
+
+
+def test_a_videos_poses_do_not_depend_on_the_video_before(videos, tmp_path):
+    for whole in videos.glob("**/squats.mp4"):
+        whole.unlink()
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    with open_writer(videos / "a.mp4", 8) as before, open_writer(alone / "b.mp4", 8) as after:
+        for frame in islice(FrameReader(DANCE), 6):
+            before.write(frame)
+            after.write(np.ascontiguousarray(frame[:, ::-1]))
+    shutil.copy(alone / "b.mp4", videos / "b.mp4")
+    second, first = (
+        PoseSequence.load(clips_of_videos(folder, 64, 64, 8) / "poses" / "b.mp4.npz")
+        for folder in (videos, alone)
+    )
+    for part in ("body", "left_hand", "right_hand", "face"):
+        assert np.array_equal(getattr(second, part), getattr(first, part)), part
 
 
 def test_videos_of_nobody_are_refused(tmp_path):
