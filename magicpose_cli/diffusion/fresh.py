@@ -77,8 +77,10 @@ def sd15_sized(device: torch.device | str, dtype: torch.dtype) -> MagicPosePipel
             up_block_types=("UpDecoderBlock2D",) * levels,
             layers_per_block=2,
         )
-        unets = [UNet2DConditionModel(cross_attention_dim=768).to(dtype) for _ in range(2)]
-        pose_controlnet = ControlNetModel.from_unet(unets[0], load_weights_from_unet=False).to(dtype)
+        unets = [UNet2DConditionModel(cross_attention_dim=768) for _ in range(2)]
+        pose_controlnet = ControlNetModel.from_unet(unets[0], load_weights_from_unet=False)
+    for network in (*unets, pose_controlnet):
+        nn.Module.to(network, dtype)  # diffusers' own `to` warns
     for network in (vae, *unets, pose_controlnet):
         network.eval().requires_grad_(False)
     pipeline = MagicPosePipeline(vae, unets[0], unets[1], DDIMScheduler(), pose_controlnet)

@@ -6,14 +6,12 @@ over union, mean of 18 frames), as well as Holistic's own segmentation, in a ten
 
 from __future__ import annotations
 
-import warnings
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
 from ..pose import native_noise
+from ..pose.mediapipe_solutions import load_solution
 from ..pose.opencv import load_cv2
 
 SEGMENTER = "mediapipe 0.10.21 selfie segmentation"
@@ -32,7 +30,10 @@ class PersonMasks:
     def __init__(self) -> None:
         load_cv2()
         with native_noise.filtered():
-            self._network = _load()
+            solution = load_solution("selfie_segmentation")
+            self._network = solution.SelfieSegmentation(
+                model_selection=0
+            )  # the square one: the other is wide
             self._network.process(np.zeros((64, 64, 3), np.uint8))  # its chatter comes with the first frame
 
     def find(self, frame: np.ndarray) -> np.ndarray:
@@ -49,17 +50,3 @@ def people_in(frames: np.ndarray) -> np.ndarray:
     """Where the person is in each frame of a clip, bool ``(f H W)``, by `PersonMasks`; frames uint8 ``(f H W 3)``."""
     with closing(PersonMasks()) as masks:
         return np.stack([masks.find(frame) for frame in frames])
-
-
-def _load() -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="mediapipe 0.10.21",
-            found=f"an import that fails ({error})",
-            remedy="Run `pip install mediapipe==0.10.21` under Python 3.11 or 3.12.",
-        ) from error
-    return SelfieSegmentation(model_selection=0)  # the square one: the other is for wide pictures

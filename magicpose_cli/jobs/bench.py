@@ -11,7 +11,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from .. import __version__
-from ..device import memory_format, pick_device, pick_dtype, wait_for
-from ..diffusion.cost import Flops, count_costs
+from ..device import pick_device, pick_dtype, wait_for
+from ..diffusion.cost import count_costs
 from ..errors import OptionError
 from ..weights import find_model
+from .agreement import Given, compare_with_cpu, compare_with_plain_order
+from .rates import measure_rates
 
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
 
 SD15 = "sd15"
 """In place of a model: one of Stable Diffusion 1.5's size with random weights."""
-_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class BenchOptions:
     Attributes:
         model: name or folder; `SD15` for random weights of that size; None for the best at hand.
         frames: of the video.
-        steps: timed; their median counts.
+        steps: denoising steps of it.
+        rounds: times that all is run; medians count.
         size_px: width and height; None is the model's own.
         guidance: None is the model's own.
         device, dtype: where and in which format.
@@ -53,6 +54,7 @@ class BenchOptions:
     model: str | None = None
     frames: int = 16
     steps: int = 3
+    rounds: int = 3
     size_px: tuple[int, int] | None = None
     guidance: float | None = None
     device: str = "auto"
@@ -85,7 +87,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         options.frames, options.steps, guided_steps=options.steps * (guidance not in (0, 1))
     )
     given = _inputs(options.frames, width_px, height_px)
-    rounds = [_time_a_video(pipeline, given, options.steps, guidance, device) for _ in range(_ROUNDS)]
+    rounds = [_time_a_video(pipeline, given, options.steps, guidance, device) for _ in range(options.rounds)]
     seconds = {part: median(r[part] for r in rounds) for part in rounds[0]}
     floors = {part: rates.seconds(flops) for part, flops in video.items()}
     parts = {
@@ -97,6 +99,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         }
         for part in video
     }
+    own_steps = sampling.num_inference_steps
     total_s, floor_s = seconds["all"], sum(floors.values())
     report = {
         "magicpose": __version__,
@@ -118,8 +121,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         "floor_s": round(floor_s, 3),
         "ratio": round(total_s / floor_s, 2),
         "frames_per_second": {
-            f"{steps} steps": round(1 / (total_s / options.frames * steps / options.steps), 4)
-            for steps in (sampling.num_inference_steps,)
+            f"{own_steps} steps": round(options.frames * options.steps / (total_s * own_steps), 4)
         },
         "peak_memory_mb": round(_peak_mb(device)),
         "machine": {
@@ -129,58 +131,11 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         },
     }
     if options.compare:
-        report["plain_order"] = _compare(pipeline, given, guidance, device)
+        report["plain_order"] = compare_with_plain_order(pipeline, given, guidance, device, options.rounds)
     if options.against_cpu:
         exact = _open(options, torch.device("cpu"), torch.float32)[1]
-        predictions = [_predict(model, given, guidance).cpu() for model in (exact, pipeline)]
-        report["against_cpu"] = {"relative_rms": _relative_rms(*predictions)}
+        report["against_cpu"] = compare_with_cpu(exact, pipeline, given, guidance)
     return report
-
-
-# what the machine can
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Operations a second in a large convolution and a large product of matrices."""
-
-    convolutions: float
-    matrices: float
-
-    def seconds(self, flops: Flops) -> float:
-        """The least time for so many operations."""
-        return flops.convolutions / self.convolutions + flops.matrices / self.matrices
-
-
-@torch.no_grad()
-def measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
-    """The best of several runs of either, in a second or two."""
-    side, channels, pixels = (4096, 640, 64) if device.type == "cuda" else (1536, 320, 32)
-    layout = memory_format(device, dtype)
-    square = torch.randn(side, side, device=device, dtype=dtype)
-    picture = torch.randn(4, channels, pixels, pixels, device=device, dtype=dtype).to(memory_format=layout)
-    kernel = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(memory_format=layout)
-    of_matrices = _fastest_s(lambda: square @ square, device)
-    of_convolutions = _fastest_s(lambda: functional.conv2d(picture, kernel, padding=1), device)
-    return Rates(2 * 4 * (channels * 3 * pixels) ** 2 / of_convolutions, 2 * side**3 / of_matrices)
-
-
-def _fastest_s(call: Callable[[], Any], device: torch.device) -> float:
-    call()
-    times = []
-    for _ in range(8):
-        wait_for(device)
-        start_s = time.perf_counter()
-        call()
-        wait_for(device)
-        times.append(time.perf_counter() - start_s)
-    return min(times)
-
-
-# what the model takes
-
-Given = tuple[np.ndarray, np.ndarray]
-"""Reference ``(H W 3)`` and pose maps ``(f H W 3)``, uint8."""
 
 
 def _open(
@@ -266,81 +221,6 @@ def _stopwatches(pipeline: MagicPosePipeline, device: torch.device) -> Iterator[
                 hooks.callback(module.register_forward_pre_hook(before).remove)
                 hooks.callback(module.register_forward_hook(after).remove)
         yield seconds
-
-
-@torch.no_grad()
-def _compare(
-    pipeline: MagicPosePipeline, given: Given, guidance: float, device: torch.device
-) -> dict[str, Any]:
-    """One step in the paper's plain order against ours: seconds, their ratio, and how far predictions lie apart."""
-    reference, maps = given
-    latent = pipeline.encode(reference[None])
-    pose_maps = torch.from_numpy(maps).permute(0, 3, 1, 2).to(device, latent.dtype) / 255
-    noise = torch.randn(len(maps), *latent.shape[1:], generator=torch.Generator().manual_seed(0))
-    start = noise.to(device, latent.dtype)
-    assert pipeline.pose_controlnet is not None and pipeline.prompt_embeds is not None
-    controlnet, text = pipeline.pose_controlnet, pipeline.prompt_embeds.to(device, latent.dtype)
-    step = torch.tensor([500], device=device)
-
-    together = len(maps) if pipeline.network.has_motion else 1
-    has_two_branches = guidance not in (0, 1)
-
-    def plain() -> torch.Tensor:
-        """The released code: a reading of the reference and two ControlNets for each frame, one of them for nothing."""
-        frames = []
-        for i in range(len(maps)):
-            frame, pose = start[i : i + 1], pose_maps[i : i + 1]
-            if i % together:
-                pipeline.network.read_reference(latent, step, text)
-            else:
-                window = slice(i, i + together)
-                given_latents, given_maps = start[window], pose_maps[window]
-                frames.append(
-                    pipeline.predict_noise(given_latents, 500, latent, given_maps, guidance_scale=guidance)
-                )
-            if has_two_branches:
-                beside = pipeline.network.with_positions(frame)
-                controlnet(beside, 500, text, controlnet_cond=pose, return_dict=False)
-        return torch.cat(frames)
-
-    def ours() -> torch.Tensor:
-        return pipeline.predict_noise(start, 500, latent, pose_maps, guidance_scale=guidance)
-
-    seconds: dict[str, list[float]] = {"plain": [], "ours": []}
-    results = {}
-    for _ in range(_ROUNDS):
-        for name, call in (("plain", plain), ("ours", ours)):
-            wait_for(device)
-            start_s = time.perf_counter()
-            results[name] = call().float()
-            wait_for(device)
-            seconds[name].append(time.perf_counter() - start_s)
-    plain_s, ours_s = (median(seconds[name]) for name in ("plain", "ours"))
-    return {
-        "plain_s": round(plain_s, 3),
-        "ours_s": round(ours_s, 3),
-        "times_as_fast": round(plain_s / ours_s, 3),
-        "relative_rms": _relative_rms(results["plain"], results["ours"]),
-    }
-
-
-def _predict(pipeline: MagicPosePipeline, given: Given, guidance: float) -> torch.Tensor:
-    """One prediction in fp32, from inputs that are the same for each device."""
-    reference, maps = given
-    pose_maps = torch.from_numpy(maps).permute(0, 3, 1, 2) / 255
-    channels = pipeline.vae.config.latent_channels
-    rows, columns = (side // pipeline.latent_factor for side in reference.shape[:2])
-    draw = torch.Generator().manual_seed(0)
-    latents = torch.randn(len(maps), channels, rows, columns, generator=draw)
-    own = torch.randn(1, channels, rows, columns, generator=draw)
-    device = pipeline.unet.device
-    return pipeline.predict_noise(
-        latents.to(device), 500, own.to(device), pose_maps.to(device), guidance_scale=guidance
-    ).float()
-
-
-def _relative_rms(expected: torch.Tensor, found: torch.Tensor) -> float:
-    return float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt())
 
 
 def _peak_mb(device: torch.device) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import OptionError
-from .bench import measure_rates
 from .plan import Plan, RetargetOptions
+from .rates import measure_rates
 
-OVERHEAD = 1.6
-"""Time over the floor of the networks' operations, as `bench` measures it on CPUs; a GPU's may be more."""
+OVERHEAD = 3.0
+"""Time over the floor of the networks' operations: mini's on two cores by `bench`; a large model has less."""
 _BITS_A_PIXEL = 0.1  # of x264 at the writer's quality, for rendered and filmed dancers
 
 

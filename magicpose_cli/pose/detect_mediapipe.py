@@ -7,14 +7,13 @@ What a confidence is worth is decided in `believe.py`.
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
 from . import native_noise
 from .believe import believable, content_box, inside
+from .mediapipe_solutions import load_solution
 from .opencv import load_cv2
 from .sequence import FramePose
 
@@ -53,7 +52,8 @@ class MediapipePoseDetector:
     def __init__(self) -> None:
         self._quiet = False  # all of the native chatter comes before the first person is found
         with native_noise.filtered():
-            self._solution = _load_holistic()
+            load_cv2()
+            self._solution = load_solution("holistic")
             self._tracker = self._open(tracking=True)
         self._searcher: Any = None
 
@@ -94,21 +94,6 @@ class MediapipePoseDetector:
             return FramePose.empty()
         self._quiet = True
         return _to_openpose(found, picture)
-
-
-def _load_holistic() -> Any:
-    load_cv2()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from mediapipe.python.solutions import holistic
-    except ImportError as error:
-        raise MissingDependencyError(
-            expected="mediapipe 0.10.21",
-            found=f"an import that fails ({error})",
-            remedy="Run `pip install mediapipe==0.10.21` under Python 3.11 or 3.12.",
-        ) from error
-    return holistic
 
 
 def _to_openpose(found: Any, picture: np.ndarray) -> FramePose:

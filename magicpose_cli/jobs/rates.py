@@ -1,0 +1,51 @@
+"""What this machine computes at best: the rates that floors and forecasts are reckoned with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from ..device import memory_format, wait_for
+from ..diffusion.cost import Flops
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Operations a second in a large convolution and a large product of matrices."""
+
+    convolutions: float
+    matrices: float
+
+    def seconds(self, flops: Flops) -> float:
+        """The least time for so many operations."""
+        return flops.convolutions / self.convolutions + flops.matrices / self.matrices
+
+
+@torch.no_grad()
+def measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
+    """The best of several runs of either, in a second or two."""
+    side, channels, pixels = (4096, 640, 64) if device.type == "cuda" else (1536, 320, 32)
+    layout = memory_format(device, dtype)
+    square = torch.randn(side, side, device=device, dtype=dtype)
+    picture = torch.randn(4, channels, pixels, pixels, device=device, dtype=dtype).to(memory_format=layout)
+    kernel = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(memory_format=layout)
+    of_matrices = _fastest_s(lambda: square @ square, device)
+    of_convolutions = _fastest_s(lambda: functional.conv2d(picture, kernel, padding=1), device)
+    return Rates(2 * 4 * (channels * 3 * pixels) ** 2 / of_convolutions, 2 * side**3 / of_matrices)
+
+
+def _fastest_s(call: Callable[[], Any], device: torch.device) -> float:
+    call()
+    times = []
+    for _ in range(8):
+        wait_for(device)
+        start_s = time.perf_counter()
+        call()
+        wait_for(device)
+        times.append(time.perf_counter() - start_s)
+    return min(times)
