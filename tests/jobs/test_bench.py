@@ -27,6 +27,10 @@ def test_it_times_each_part_and_compares_with_the_plain_order(folder):
     assert all(row["seconds"] > 0 and row["gflop"] >= 0 for row in parts.values())
     assert sum(row["seconds"] for row in parts.values()) <= report["seconds"]
     assert report["ratio"] >= 1
+    # at the model's own three steps: what is done once is done once
+    once_s = parts["pose embedding"]["seconds"] + parts["VAE"]["seconds"]
+    seconds = once_s + 3 / 2 * (report["seconds"] - once_s)
+    assert report["frames_per_second"]["3 steps"] == pytest.approx(4 / seconds, rel=0.05)
     assert report["plain_order"]["relative_rms"] < 1e-5
     assert report["plain_order"]["plain_s"] > 0
 
