@@ -13,22 +13,33 @@ from .records import Record
 
 Values = list[float | None]
 
+_POINTS = {
+    "body": ("pose_accuracy", "joints"),
+    "hands": ("pose_accuracy_hands", "hand_points"),
+    "face": ("pose_accuracy_face", "face_points"),
+}
+"""Key of the share and of the counts, by part."""
+
 
 def values_by_frame(record: Record) -> dict[str, Values]:
     """Each value of a record that belongs to a frame, first target first; None where a frame has none.
 
-    Keys: those of its ``frames``; ``pose_accuracy``, ``joints_agreeing`` and ``joints_in_truth``; ``face_det`` (1 or
-    0) and ``face_cos``; ``flicker``, ``warping_error`` and the truth's of both, which stand at the later one of two
+    Keys: those of its ``frames``; ``pose_accuracy``, ``joints_agreeing`` and ``joints_in_truth``, and the same of hands
+    and face; how open ``mouth``, ``eyes`` and ``brows`` are, and the truth's; ``face_det`` (1 or 0) and ``face_cos``;
+    ``flicker``, ``warping_error`` and the truth's of both, which stand at the later one of two
     neighbours. What a record holds of some frames only, without saying of which, is left out.
     """
     columns: dict[str, Values] = {key: list(values) for key, values in record["frames"].items()}
     count = max((len(values) for values in columns.values()), default=0)
-    joints = record.get("joints") or []
-    if len(joints) == count:
-        columns["pose_accuracy"] = [agreeing / there if there else None for agreeing, there in joints]
-        columns["joints_agreeing"], columns["joints_in_truth"] = (
-            [pair[side] for pair in joints] for side in (0, 1)
-        )
+    points = record.get("points") or {}
+    for part, (key, counted) in _POINTS.items():
+        pairs = points.get(part) or []
+        if len(pairs) == count:
+            columns[key] = [agreeing / there if there else None for agreeing, there in pairs]
+            columns[f"{counted}_agreeing"], columns[f"{counted}_in_truth"] = _sides(pairs)
+    for part, pairs in (record.get("openings") or {}).items():
+        if len(pairs) == count and any(pair is not None for pair in pairs):
+            columns[part], columns[f"{part}_of_truth"] = _sides(pairs)
     faces = record.get("faces") or {}
     for key, kind in (("face_det", "found"), ("face_cos", "cos")):
         of_faces = faces.get(kind) or []
@@ -37,13 +48,19 @@ def values_by_frame(record: Record) -> dict[str, Values]:
     for key, kind in (("flicker", "flicker"), ("warping_error", "warping")):
         pairs = record.get(kind) or []
         if len(pairs) == count - 1:
-            columns[key], columns[f"{key}_of_truth"] = ([pair[side] for pair in pairs] for side in (0, 1))
+            columns[key], columns[f"{key}_of_truth"] = _sides(pairs)
     # a value of two neighbours: there is one less
     return {
         key: [None, *values] if len(values) == count - 1 else values
         for key, values in columns.items()
         if len(values) in (count, count - 1)
     }
+
+
+def _sides(pairs: Sequence[Sequence[float] | None]) -> tuple[Values, Values]:
+    """What is the result's and what the truth's."""
+    ours, theirs = ([None if pair is None else pair[side] for pair in pairs] for side in (0, 1))
+    return ours, theirs
 
 
 def write_frames_csv(

@@ -35,7 +35,7 @@ MOST_CLIPS = 40
 _EXTREMES = 3  # best frames a method, and worst ones; each of another clip
 _PICTURE_PX = 256  # at most so high
 _IDENTICAL_DB = 100  # the PSNR of equal frames: no value to draw an axis for
-_NOT_DRAWN = ("joints_agreeing", "joints_in_truth", "face_det", "flicker_of_truth", "warping_error_of_truth")
+_NOT_DRAWN = ("_agreeing", "_in_truth", "face_det", "_of_truth")  # by the ends of their keys
 _FIRST_DRAWN = ("psnr", "ssim")
 
 
@@ -203,7 +203,7 @@ def _clips(
     )
     drawn = {}
     for key in keys:
-        if key.endswith("_disco") or key in _NOT_DRAWN:
+        if key.endswith("_disco") or key.endswith(_NOT_DRAWN):
             continue
         values = [v for clips in by_frame.values() for clip in clips for v in clip.get(key, ())]
         there = [v for v in values if v is not None and not (key == "psnr" and v >= _IDENTICAL_DB)]

@@ -61,7 +61,7 @@ class PairMeasure(Protocol):
 
 
 class PeopleMeasure:
-    """`pose_accuracy`, `expression`, `face_det` and `face_cos`: what one detector finds in both videos.
+    """`pose_accuracy*`, `expression`, `face_det` and `face_cos`: what one detector finds in both videos.
 
     Args:
         detector: looks at each frame by itself, so that neither side's track helps it.
@@ -89,15 +89,18 @@ class PeopleMeasure:
         """See `PairMeasure`."""
         found = Found()
         clips = list(self._clips.values())
-        joints = [frame for clip in clips for frame in people.joints_of_clip(*clip)]
-        there = sum(count for _, count in joints)
-        if there:
-            found.values["pose_accuracy"] = sum(agree for agree, _ in joints) / there
-            found.per_frame["pose_accuracy"] = [
-                value for clip in clips for value in _shares(people.joints_of_clip(*clip), len(clip[0]))
+        points = [people.points_of_clip(*clip) for clip in clips]
+        for part, (key, whom) in _ACCURACIES.items():
+            share = people.share_that_agrees([of[part] for of in points])
+            if share is None:
+                found.missing[key] = f"MediaPipe finds {whom} in the truth."
+                continue
+            found.values[key] = share
+            found.per_frame[key] = [
+                value
+                for clip, of in zip(clips, points, strict=True)
+                for value in _shares(of[part], len(clip[0]))
             ]
-        else:
-            found.missing["pose_accuracy"] = "MediaPipe finds nobody in the truth."
         expression = people.expression([people.openings_of_clip(*clip) for clip in clips])
         if expression is not None:
             found.values["expression"] = expression
@@ -117,9 +120,17 @@ class PeopleMeasure:
         return found
 
 
-def _shares(joints: list[tuple[int, int]], num_frames: int) -> PerFrame:
-    """Of each frame; a clip in which nobody was found has no joints."""
-    return [agree / there if there else None for agree, there in joints] or [None] * num_frames
+_ACCURACIES = {
+    "body": ("pose_accuracy", "nobody"),
+    "hands": ("pose_accuracy_hands", "no hand"),
+    "face": ("pose_accuracy_face", "no face"),
+}
+"""Key of each of `people.POSE_PARTS`, and what the truth lacks where it has no value."""
+
+
+def _shares(points: list[tuple[int, int]], num_frames: int) -> PerFrame:
+    """Of each frame; a clip in which nobody was found has no points."""
+    return [agree / there if there else None for agree, there in points] or [None] * num_frames
 
 
 class ChangeMeasure:

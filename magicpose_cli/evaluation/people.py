@@ -7,14 +7,16 @@ result frame ──detector──> pose ─┘
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ..pose.sequence import FramePose
 
 JOINT_TOLERANCE = 0.05
-"""Of the person's height: as far as a joint may be from the truth's."""
+"""Of the person's height: as far as a point may be from the truth's."""
+POSE_PARTS = {"body": ("body",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
+"""What `pose_accuracy` and its two companions are about: arrays of a `FramePose`."""
 SMALLEST_FACE_PX = 40
 """Faces below this height tell nothing of an expression: a mouth has two or three pixels then."""
 
@@ -48,20 +50,40 @@ def person_height_px(poses: list[FramePose]) -> float | None:
     return float(np.median(extents)) if extents else None
 
 
-def joints_that_agree(result: FramePose, truth: FramePose, height_px: float) -> tuple[int, int]:
-    """How many of the truth's joints the result has within `JOINT_TOLERANCE` of the height, and how many there are."""
-    found = truth.body[:, 2] > 0
-    distance_px = np.linalg.norm(result.body[:, :2] - truth.body[:, :2], axis=1)
-    agree = found & (result.body[:, 2] > 0) & (distance_px <= JOINT_TOLERANCE * height_px)
+def points_that_agree(
+    result: FramePose, truth: FramePose, height_px: float, part: str = "body"
+) -> tuple[int, int]:
+    """How many of the truth's points the result has within `JOINT_TOLERANCE` of the height, and how many there are.
+
+    Args:
+        result, truth: what one detector found in either.
+        height_px: the person's.
+        part: of `POSE_PARTS`. A hand or a face that the result lacks has no point that agrees.
+    """
+    ours, theirs = (
+        np.concatenate([getattr(pose, name) for name in POSE_PARTS[part]]) for pose in (result, truth)
+    )
+    found = theirs[:, 2] > 0
+    distance_px = np.linalg.norm(ours[:, :2] - theirs[:, :2], axis=1)
+    agree = found & (ours[:, 2] > 0) & (distance_px <= JOINT_TOLERANCE * height_px)
     return int(agree.sum()), int(found.sum())
 
 
-def joints_of_clip(result: list[FramePose], truth: list[FramePose]) -> list[tuple[int, int]]:
-    """`joints_that_agree` of each frame, by the person's height in the truth; none where that shows nobody."""
+def points_of_clip(result: list[FramePose], truth: list[FramePose]) -> dict[str, list[tuple[int, int]]]:
+    """`points_that_agree` of each frame by part, by the person's height in the truth; none where that shows nobody."""
     height_px = person_height_px(truth)
-    if height_px is None:
-        return []
-    return [joints_that_agree(ours, theirs, height_px) for ours, theirs in zip(result, truth, strict=True)]
+    poses = [] if height_px is None else list(zip(result, truth, strict=True))
+    return {
+        part: [points_that_agree(ours, theirs, height_px or 0.0, part) for ours, theirs in poses]
+        for part in POSE_PARTS
+    }
+
+
+def share_that_agrees(points_by_clip: Iterable[Sequence[tuple[int, int]]]) -> float | None:
+    """Share of all points of the truth that agree, 0..1; None where it has none."""
+    counts = [np.reshape(np.asarray(frames), (-1, 2)).sum(0) for frames in points_by_clip]
+    agree, found = np.sum(counts, axis=0) if counts else (0, 0)
+    return float(agree / found) if found else None
 
 
 def face_height_px(pose: FramePose) -> float:
@@ -97,36 +119,41 @@ def openings(pose: FramePose) -> dict[str, float] | None:
     }
 
 
-def openings_of_clip(result: list[FramePose], truth: list[FramePose]) -> dict[str, list[list[float]]]:
-    """[result, truth] of each part of `PARTS`, a frame with a face on both sides, the true one large enough."""
-    pairs: dict[str, list[list[float]]] = {part: [] for part in PARTS}
+Openings = dict[str, list[list[float] | None]]
+"""[result, truth] of each part of `PARTS`, a frame; None where one has no face, or the true one is too small."""
+
+
+def openings_of_clip(result: list[FramePose], truth: list[FramePose]) -> Openings:
+    """How open the faces of a clip's frames are in both."""
+    pairs: Openings = {part: [] for part in PARTS}
     for our_pose, their_pose in zip(result, truth, strict=True):
         ours, theirs = openings(our_pose), openings(their_pose)
-        if ours and theirs and face_height_px(their_pose) >= SMALLEST_FACE_PX:
-            for part in PARTS:
-                pairs[part].append([ours[part], theirs[part]])
+        is_large = face_height_px(their_pose) >= SMALLEST_FACE_PX
+        for part in PARTS:
+            pairs[part].append([ours[part], theirs[part]] if ours and theirs and is_large else None)
     return pairs
 
 
-def expression(openings_by_clip: Sequence[dict[str, list[list[float]]]]) -> float | None:
+def expression(openings_by_clip: Sequence[Openings]) -> float | None:
     """Mean of the three parts' `correlation_within`, -1..1, higher is better; None unless each has one.
 
     Args:
         openings_by_clip: from `openings_of_clip`, one a clip.
     """
-    parts = [correlation_within([[(a, b) for a, b in of[part]] for of in openings_by_clip]) for part in PARTS]
+    parts = [correlation_within([of[part] for of in openings_by_clip]) for part in PARTS]
     there = [part for part in parts if part is not None]
     return float(np.mean(there)) if len(there) == len(PARTS) else None
 
 
-def correlation_within(pairs_by_clip: list[list[tuple[float, float]]]) -> float | None:
+def correlation_within(pairs_by_clip: Sequence[Sequence[Sequence[float] | None]]) -> float | None:
     """Pearson's correlation of result and truth over the frames of all clips, each clip about its own means.
 
     So a face that is always a little open, as its reference is, earns nothing. None where nothing varies, and for
     fewer than `LEAST_FRAMES`.
     """
     ours, theirs = [], []
-    for pairs in pairs_by_clip:
+    for of_frames in pairs_by_clip:
+        pairs = [pair for pair in of_frames if pair is not None]
         if pairs:
             values = np.array(pairs, np.float64)
             ours.append(values[:, 0] - values[:, 0].mean())

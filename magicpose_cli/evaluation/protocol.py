@@ -98,7 +98,8 @@ def score(
         sides, -1..1; higher). As they should be: `l1` (0..255, lower), `psnr` (dB, higher),
         `ssim` (RGB, Gaussian window, -1..1, higher), `lpips`, `fid_clean` and `fvd` (0 and up, lower), `face_det`
         (share of the truth's faces that the result has, 0..1, higher), `pose_accuracy` (share of the truth's joints
-        that the result has within 5 % of the person's height, 0..1, higher), `expression` (mean correlation of how
+        that the result has within 5 % of the person's height, 0..1, higher), `pose_accuracy_hands` and
+        `pose_accuracy_face` (the same of the points of hands and face), `expression` (mean correlation of how
         open mouth and eyes and how high the brows are, -1..1, higher), `flicker` (change of the background from
         frame to frame, 0..255, lower) and `warping_error` (the same along the truth's motion, of all that is seen).
         The last two mean something beside `flicker_of_truth` and `warping_error_of_truth` only. People, faces

@@ -3,8 +3,8 @@
 A record is plain JSON, so that an evaluation goes on where it was broken off, and its means can be made again:
 
     frames      {metric of `metrics.FRAME_METRICS`, and LPIPS with its network: a value a frame}
-    joints      [agreeing, found in the truth] a frame; none where the truth shows nobody
-    openings    {mouth, eyes, brows: [result, truth] a frame with a face on both sides that is large enough}
+    points      {body, hands, face: [agreeing, found in the truth] a frame; none where the truth shows nobody}
+    openings    {mouth, eyes, brows: [result, truth] a frame; None without a face on both sides that is large enough}
     faces       {found: a frame of the result has the truth's face, or None where that has none; cos: Face-Cos}
     flicker     [result, truth] a pair of neighbouring frames, in the background
     warping     [result, truth] a pair of neighbouring frames, along the truth's motion
@@ -61,7 +61,7 @@ def make_record(
             key: [metric(a, b) for a, b in zip(result, truth, strict=True)]
             for key, metric in of_frames.items()
         },
-        "joints": people.joints_of_clip(result_poses, truth_poses),
+        "points": people.points_of_clip(result_poses, truth_poses),
         "openings": people.openings_of_clip(result_poses, truth_poses),
         "faces": {
             "found": [faces.face_found(ours, theirs) for ours, theirs in poses],
@@ -78,7 +78,7 @@ def make_record(
 def is_complete(record: Record, networks: Networks) -> bool:
     """Whether a record that is there already holds all that these networks give, from the same weights."""
     there = record.get("weights", {})
-    return all(there.get(key) == digest for key, digest in _weights(networks).items())
+    return "points" in record and all(there.get(key) == digest for key, digest in _weights(networks).items())
 
 
 def _weights(networks: Networks) -> dict[str, str]:
@@ -161,9 +161,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(there)) if there else None
 
 
-def _pose_accuracy(records: Sequence[Record]) -> float | None:
-    agreeing, found = np.sum([np.reshape(r["joints"], (-1, 2)).sum(0) for r in records], axis=0)
-    return float(agreeing / found) if found else None
+def _agreeing(part: str) -> Mean:
+    return lambda records: people.share_that_agrees([r["points"][part] for r in records])
 
 
 def _expression(part: str) -> Mean:
@@ -199,7 +198,9 @@ MEANS: dict[str, tuple[str, Mean]] = {
     },
     "face_cos": ("-1..1, higher", _face_cos),
     "face_det": ("0..1, higher", _face_det),
-    "pose_accuracy": ("0..1, higher", _pose_accuracy),
+    "pose_accuracy": ("0..1, higher", _agreeing("body")),
+    "pose_accuracy_hands": ("0..1, higher", _agreeing("hands")),
+    "pose_accuracy_face": ("0..1, higher", _agreeing("face")),
     "expression": ("-1..1, higher", lambda records: people.expression([r["openings"] for r in records])),
     "expression_mouth": ("-1..1, higher", _expression("mouth")),
     "expression_eyes": ("-1..1, higher", _expression("eyes")),
@@ -242,9 +243,11 @@ def bootstrap(of_records: Mean, records: Sequence[Record]) -> list[float | None]
 
 
 def _as_arrays(record: Record) -> Record:
-    lists = {key: record[key] for key in ("joints", "flicker", "warping") if record.get(key) is not None}
+    lists = {key: record[key] for key in ("flicker", "warping") if record.get(key) is not None}
+    points = {part: np.array(frames) for part, frames in record.get("points", {}).items()}
     frames = {key: np.array(values, np.float64) for key, values in record["frames"].items()}
-    return {**record, **{key: np.array(values) for key, values in lists.items()}, "frames": frames}
+    arrays = {key: np.array(values) for key, values in lists.items()}
+    return {**record, **arrays, "points": points, "frames": frames}
 
 
 def middle_of(drawn: Sequence[float | None]) -> tuple[float, float] | None:

@@ -15,6 +15,8 @@ from .records import MEANS, Record, bootstrap, identity_kept, middle_of
 from .tables import unit_and_direction
 
 _NO_VALUE = {
+    "pose_accuracy_hands": "no hand was found in the truth",
+    "pose_accuracy_face": "no face was found in the truth",
     "pose_accuracy": "nobody was found in the truth",
     "expression": f"fewer than {LEAST_FRAMES} frames have a face of {SMALLEST_FACE_PX} px or more in truth and result, "
     "or it never changes",
@@ -85,7 +87,7 @@ def _summarise(
             "of": len(kept) - kept.count(None),
             "by_clip": kept,
         },
-        "faces": sum(len(record["openings"]["mouth"]) for record in records),
+        "faces": sum(pair is not None for record in records for pair in record["openings"]["mouth"]),
         "samples": distances.samples,
         "not_computed": reasons | distances.missing,
     }

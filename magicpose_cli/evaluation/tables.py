@@ -112,7 +112,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     faces = ", ".join(f"{name}: {method['faces']}" for name, method in report["methods"].items())
     return [
         "pose_accuracy: share of the body joints that MediaPipe finds in the truth which it finds in the result "
-        f"within {JOINT_TOLERANCE:.0%} of the person's height (median over frames of the joints' vertical extent).",
+        f"within {JOINT_TOLERANCE:.0%} of the person's height (median over frames of the joints' vertical extent); "
+        "the same of the points of hands and face.",
         "expression: correlation with the truth over frames, each clip about its own mean, faces of "
         f"{SMALLEST_FACE_PX} px and taller ({faces} frames).",
         f"flicker: mean absolute change between neighbouring frames, {MARGIN_PX} px and more from the person "

@@ -15,8 +15,8 @@ from magicpose_cli.evaluation.by_frame import values_by_frame, write_frames_csv
 def record(**changed: Any) -> dict[str, Any]:
     return {
         "frames": {"psnr": [20.1, 21.0, 1 / 3]},
-        "joints": [(3, 4), (0, 0), (1, 2)],
-        "openings": {"mouth": []},
+        "points": {"body": [(3, 4), (0, 0), (1, 2)], "hands": [(0, 21), (0, 0), (42, 42)], "face": []},
+        "openings": {"mouth": [None, [0.25, 0.5], None], "eyes": [None] * 3},
         "flicker": [[0.5, 0.25], [1.0, 0.0]],
         **changed,
     }
@@ -27,6 +27,14 @@ def test_a_value_of_two_neighbours_stands_at_the_later_one() -> None:
     assert found["flicker"] == [None, 0.5, 1.0] and found["flicker_of_truth"] == [None, 0.25, 0.0]
     assert found["pose_accuracy"] == [0.75, None, 0.5]
     assert (found["joints_agreeing"], found["joints_in_truth"]) == ([3, 0, 1], [4, 0, 2])
+    assert found["pose_accuracy_hands"] == [0.0, None, 1.0] and found["hand_points_in_truth"] == [21, 0, 42]
+    assert "pose_accuracy_face" not in found
+
+
+def test_openings_stand_at_their_frames() -> None:
+    found = values_by_frame(record())
+    assert (found["mouth"], found["mouth_of_truth"]) == ([None, 0.25, None], [None, 0.5, None])
+    assert "eyes" not in found
 
 
 def test_faces_stand_at_their_frames() -> None:
@@ -38,8 +46,8 @@ def test_faces_stand_at_their_frames() -> None:
 
 def test_what_cannot_be_placed_is_left_out() -> None:
     # one pair had no background: which one, the record does not say
-    assert list(values_by_frame(record(joints=[], flicker=[[0.5, 0.25]]))) == ["psnr"]
-    assert list(values_by_frame(record(joints=[], flicker=None))) == ["psnr"]
+    assert list(values_by_frame(record(points={}, openings={}, flicker=[[0.5, 0.25]]))) == ["psnr"]
+    assert list(values_by_frame(record(points={}, openings={}, flicker=None))) == ["psnr"]
 
 
 def test_metrics_that_are_new_come_along() -> None:

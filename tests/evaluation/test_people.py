@@ -26,16 +26,30 @@ def test_joints_agree_within_a_twentieth_of_the_height() -> None:
     truth = standing()
     height_px = people.person_height_px([truth])
     assert height_px == pytest.approx(100)
-    assert people.joints_that_agree(truth, truth, height_px) == (18, 18)
-    assert people.joints_that_agree(moved(truth, 4.9), truth, height_px) == (18, 18)
-    assert people.joints_that_agree(moved(truth, 5.1), truth, height_px) == (0, 18)
-    assert people.joints_that_agree(FramePose.empty(), truth, height_px) == (0, 18)
+    assert people.points_that_agree(truth, truth, height_px) == (18, 18)
+    assert people.points_that_agree(moved(truth, 4.9), truth, height_px) == (18, 18)
+    assert people.points_that_agree(moved(truth, 5.1), truth, height_px) == (0, 18)
+    assert people.points_that_agree(FramePose.empty(), truth, height_px) == (0, 18)
 
 
 def test_joints_that_the_truth_lacks_do_not_count() -> None:
     truth = standing()
     truth.body[9:] = 0
-    assert people.joints_that_agree(standing(), truth, 100) == (9, 9)
+    assert people.points_that_agree(standing(), truth, 100) == (9, 9)
+
+
+def test_hands_and_face_have_their_own_shares() -> None:
+    hand = np.full((21, 3), 20, np.float32)
+    truth = standing()._replace(left_hand=hand, face=face().face)
+    assert people.points_that_agree(truth, truth, 100, "hands") == (21, 21)
+    assert people.points_that_agree(truth, truth, 100, "face") == (70, 70)
+    assert people.points_that_agree(standing(), truth, 100, "hands") == (0, 21)
+    swapped = standing()._replace(right_hand=hand)
+    assert people.points_that_agree(swapped, truth, 100, "hands") == (0, 21)
+    clip = people.points_of_clip([truth, swapped], [truth, truth])
+    assert clip == {"body": [(18, 18)] * 2, "hands": [(21, 21), (0, 21)], "face": [(70, 70), (0, 70)]}
+    assert people.share_that_agrees([clip["hands"], []]) == 0.5
+    assert people.share_that_agrees([[], [(0, 0)]]) is people.share_that_agrees([]) is None
 
 
 def test_a_persons_height_is_the_median_of_frames_with_joints() -> None:

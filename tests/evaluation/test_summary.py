@@ -23,7 +23,7 @@ def records(psnr: list[list[float]]) -> list[dict[str, Any]]:
     return [
         {
             "frames": {key: list(values) for key in MEANS if key in FRAME_KEYS},
-            "joints": [],
+            "points": {"body": [], "hands": [], "face": []},
             "openings": {"mouth": [], "eyes": [], "brows": []},
             "flicker": None,
             "colours": nobody,
