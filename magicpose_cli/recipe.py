@@ -85,6 +85,8 @@ class UNetShape(_Strict):
     layers_per_block: Positive = 2
     attention_head_dim: Positive = 32
     """Channels of one attention head."""
+    attention: tuple[bool, ...] = ()
+    """Whether each level has attention, finest first, and at least one has; empty: all but the coarsest."""
     cross_attention_dim: Positive = 32
     norm_num_groups: Positive = 16
     position_channels: Annotated[int, Field(ge=0, multiple_of=4)] = 0
@@ -92,6 +94,18 @@ class UNetShape(_Strict):
     pose_embedding_channels: tuple[Positive, ...]
     """Widths of the ControlNet's conditioning embedding; one entry more than the VAE's halvings of the size."""
     motion_attention_heads: Positive = 4
+
+    @model_validator(mode="after")
+    def _has_attention(self) -> UNetShape:
+        if self.attention and len(self.attention) != len(self.block_out_channels):
+            raise ValueError("attention says yes or no once for each of block_out_channels")
+        if not any(self.attention_by_level()):
+            raise ValueError("a UNet without attention cannot read a reference")
+        return self
+
+    def attention_by_level(self) -> tuple[bool, ...]:
+        """Whether each level has attention, finest first."""
+        return self.attention or (True,) * (len(self.block_out_channels) - 1) + (False,)
 
 
 class VaeShape(_Strict):

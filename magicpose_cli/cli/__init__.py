@@ -97,10 +97,12 @@ app.add_typer(_models, name="models")
 
 
 _study = typer.Typer(
-    no_args_is_help=True, help="Experiments that compare several models, or ways of sampling one."
+    no_args_is_help=True,
+    help="Experiments that compare models or ways of sampling, and what published numbers mean.",
 )
 _study.command("ablation")(study.ablation)
 _study.command("presets")(study.presets)
+_study.command("published")(study.published)
 app.add_typer(_study, name="study")
 
 

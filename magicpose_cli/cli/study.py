@@ -1,4 +1,4 @@
-"""`study`: the paper's ablation, trained and evaluated in one go; ways of sampling, compared."""
+"""`study`: the paper's ablation, ways of sampling compared, and what published numbers mean."""
 
 from __future__ import annotations
 
@@ -57,3 +57,14 @@ def presets(
         dataset="synth", root=root, model=model, out=output, clips=clips, device=device, dtype=dtype.value
     )
     console.result(table if as_json else as_markdown(table), as_json=as_json)
+
+
+def published(
+    seed: Annotated[int, typer.Option(min=0, help="Of the random pictures.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """Show what the published PSNR and L1 measure: on pictures of which the answer is known, and at one size."""
+    from ..evaluation.arithmetic import as_markdown, published_arithmetic
+
+    found = published_arithmetic(seed)
+    console.result(found if as_json else as_markdown(found), as_json=as_json)

@@ -368,12 +368,14 @@ def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
     The bank's last entry is written before the last transformer block's attention; nothing reads what comes after
     (24 tensors at SD1.5's depth).
     """
-    last = appearance_unet.up_blocks[-1].attentions[-1]
+    ups = list(appearance_unet.up_blocks)
+    reads = max(i for i, block in enumerate(ups) if getattr(block, "attentions", None))
+    last = ups[reads].attentions[-1]
     block = last.transformer_blocks[-1]
-    for dead in (block.attn1, block.norm2, block.attn2, block.norm3, block.ff, last.proj_out):
+    after = [block.attn1, block.norm2, block.attn2, block.norm3, block.ff, last.proj_out]
+    after += [*(ups[reads].upsamplers or []), *ups[reads + 1 :]]
+    for dead in (*after, appearance_unet.conv_norm_out, appearance_unet.conv_out):
         dead.requires_grad_(False)
-    appearance_unet.conv_norm_out.requires_grad_(False)
-    appearance_unet.conv_out.requires_grad_(False)
 
 
 def _to_maps(pictures: np.ndarray) -> Tensor:
