@@ -83,7 +83,7 @@ class MagicPoseNetwork(nn.Module):
         Args:
             reference_latent: ``(b c h w)``.
             timestep: ``(b,)``; the current one, although the latent is clean (reference implementation).
-            prompt_embeds: ``(1 n d)``.
+            prompt_embeds: ``(1 n d)``, or each sample's own, ``(b n d)``.
         """
         self.appearance_unet(
             self.with_positions(reference_latent),
@@ -124,7 +124,7 @@ class MagicPoseNetwork(nn.Module):
         Args:
             latents: ``(b f c h w)``.
             timestep: ``(b,)``.
-            prompt_embeds: ``(1 n d)``.
+            prompt_embeds: ``(1 n d)``, or each sample's own, ``(b n d)``.
             bank: from `read_reference` with the same b, or None for the plain UNet.
             pose_maps: ``(b f 3 H W)`` in [0, 1], or None for no ControlNet.
             pose_embeds: what `embed_pose` made of them, ``(b f d h w)``, in their place.
@@ -139,7 +139,10 @@ class MagicPoseNetwork(nn.Module):
         batch, frames = latents.shape[:2]
         flat = self.with_positions(latents.flatten(0, 1))
         flat_timestep = timestep.repeat_interleave(frames)
-        text = prompt_embeds.expand(batch * frames, -1, -1)
+        text = prompt_embeds
+        if len(text) > 1:
+            text = text.repeat_interleave(frames, dim=0)
+        text = text.expand(batch * frames, -1, -1)
         down, mid = None, None
         if pose_scale != 0 and (pose_maps is not None or pose_embeds is not None):
             with ExitStack() as stack:

@@ -93,7 +93,7 @@ class NoiseLoss(nn.Module):
     Args:
         network: the four networks.
         scheduler: its noise schedule.
-        prompt_embeds: ``(1 n d)``.
+        prompt_embeds: ``(1 n d)``; None where each batch brings its own.
         hand_weight: as in `place_weight`; the paper has none.
         face_weight: as in `place_weight`; the paper has none.
         channel_weights: as `pixel_weights` gives them; None, the paper's, counts all alike.
@@ -104,7 +104,7 @@ class NoiseLoss(nn.Module):
         self,
         network: MagicPoseNetwork,
         scheduler: DDIMScheduler,
-        prompt_embeds: Tensor,
+        prompt_embeds: Tensor | None,
         hand_weight: float = 0.0,
         face_weight: float = 0.0,
         *,
@@ -117,7 +117,9 @@ class NoiseLoss(nn.Module):
         weights = None if channel_weights is None else channel_weights[:, None, None]
         self.channel_weights: Tensor | None
         self.register_buffer("channel_weights", weights, persistent=False)
-        self.prompt_embeds = nn.Parameter(prompt_embeds, requires_grad=False)
+        stored = None if prompt_embeds is None else nn.Parameter(prompt_embeds, requires_grad=False)
+        self.prompt_embeds: nn.Parameter | None
+        self.register_parameter("prompt_embeds", stored)
 
     def forward(
         self,
@@ -127,6 +129,7 @@ class NoiseLoss(nn.Module):
         reference: Tensor | None,
         pose_maps: Tensor | None,
         conditional: int,
+        embeds: Tensor | None = None,
     ) -> Tensor:
         """Loss of a batch.
 
@@ -137,7 +140,15 @@ class NoiseLoss(nn.Module):
             reference: clean reference latents ``(b c h w)``, or None for no bank.
             pose_maps: [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
             conditional: the first so many of the batch have bank and pose, the rest neither.
+            embeds: ``(b n d)``, each sample's own in the prompt's place.
+
+        Raises:
+            ValueError: no embedding at all.
         """
+        if embeds is None:
+            if self.prompt_embeds is None:
+                raise ValueError("a batch without embeds, and no prompt_embeds")
+            embeds = self.prompt_embeds.expand(len(latents), -1, -1)
         frames = latents.shape[1]
         steps = timestep.repeat_interleave(frames)
         flat, flat_noise = latents.flatten(0, 1), noise.flatten(0, 1)
@@ -153,12 +164,12 @@ class NoiseLoss(nn.Module):
             if reference is not None:
                 if self.noisy_reference:
                     reference = self.scheduler.add_noise(reference, noise[:, 0], timestep)
-                bank = self.network.read_reference(reference[own], timestep[own], self.prompt_embeds)
+                bank = self.network.read_reference(reference[own], timestep[own], embeds[own])
             maps = None if pose_maps is None else pose_maps[own]
-            parts.append(self.network(noisy[own], timestep[own], self.prompt_embeds, bank, maps))
+            parts.append(self.network(noisy[own], timestep[own], embeds[own], bank, maps))
         if conditional < len(latents):
             plain = slice(conditional, None)
-            parts.append(self.network(noisy[plain], timestep[plain], self.prompt_embeds))
+            parts.append(self.network(noisy[plain], timestep[plain], embeds[plain]))
         error = (torch.cat(parts).float() - wanted.float()).square()
         if self.channel_weights is not None:
             error = error * self.channel_weights

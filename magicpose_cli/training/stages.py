@@ -34,6 +34,7 @@ from ..recipe import (
     VaeStage,
 )
 from .data import Clips, Drawn
+from .embeddings import embed_clips
 from .latents import encode_clips
 from .losses import NoiseLoss, VaeLoss, pixel_weights
 
@@ -153,8 +154,11 @@ class _TrainNetwork:
         self.pipeline, self.clips, self.held_out = pipeline, clips, held_out
         pipeline.vae.eval().requires_grad_(False)
         self.latents = encode_clips(pipeline, clips)
-        if pipeline.prompt_embeds is None:
-            raise ValueError("a model in training needs its prompt_embeds")
+        self.embeddings = None
+        if pipeline.image_encoder is not None:
+            self.embeddings = embed_clips(pipeline.image_encoder, clips)
+        elif pipeline.prompt_embeds is None:
+            raise ValueError("a model in training needs its prompt_embeds, or an image encoder")
         pipeline.network.requires_grad_(False).train()
         for part in trained:
             part.requires_grad_(True)
@@ -225,6 +229,7 @@ class _TrainNetwork:
             "noise": noise[rows],
             "timestep": (strata * last).long().clamp(max=last - 1)[rows],
             "reference": self.latents(drawn.references[rows], cut),
+            "embeds": None if self.embeddings is None else self.embeddings(drawn.references[rows]),
             "pose_maps": None if maps is None else _to_maps(maps).unflatten(0, targets.shape),
             "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from magicpose_cli.training import latents as latents_module
+from magicpose_cli.training import kept as kept_module
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.latents import encode_clips
 
@@ -61,7 +61,7 @@ def test_processes_share_all_videos_whatever_others_have_written(
         state = SimpleNamespace(
             process_index=rank, num_processes=2, wait_for_everyone=lambda: waited.append(1)
         )
-        monkeypatch.setattr(latents_module, "PartialState", lambda cpu, state=state: state)
+        monkeypatch.setattr(kept_module, "PartialState", lambda cpu, state=state: state)
         encode_clips(make_tiny(), load_clips(copy, "train", 32, 32, cell_px=4))
         assert len(files_of(copy)) == (2, 3)[rank]
     assert len(waited) == 2
@@ -74,5 +74,5 @@ def test_where_nothing_can_be_written_they_go_to_the_cache_and_that_is_said(
     (copy / ".magicpose").write_text("a file in the way")  # a folder without write permission stops no root
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).is_dir())
     encode_clips(make_tiny(), load_clips(copy, "train", 32, 32, cell_px=4))
-    assert len(list((tmp_path / "home" / "latents").rglob("*.npy"))) == 3
-    assert "latents are kept in" in " ".join(capsys.readouterr().err.split())
+    assert len(list((tmp_path / "home" / "clips").rglob("*.npy"))) == 3
+    assert "what is made of the clips is kept in" in " ".join(capsys.readouterr().err.split())

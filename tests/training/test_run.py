@@ -14,13 +14,14 @@ from accelerate import Accelerator, DistributedType
 from safetensors.torch import load_file
 
 from magicpose_cli.diffusion.folder import read_facts
+from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.errors import InputError, MagicPoseError, OptionError, RecipeError
-from magicpose_cli.recipe import STAGES, read_recipe
+from magicpose_cli.recipe import STAGES, Recipe, read_recipe
 from magicpose_cli.training import loop
 from magicpose_cli.training.run import find_recipe, run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
-from ..tiny import make_tiny
+from ..tiny import TINY
 from .conftest import write_recipe
 
 
@@ -166,8 +167,12 @@ def test_a_misspelt_recipe_entry_is_named(clips, tmp_path):
         run_stage("vae", recipe="maxi", data_dir=clips, init_dirs=[], run_dir=tmp_path, resume=False, seed=0)
 
 
-def test_frozen_is_just_what_the_loss_never_reaches():
-    pipeline = make_tiny()
+@pytest.mark.parametrize("attention", [(), (True, True), (False, True)])
+def test_frozen_is_just_what_the_loss_never_reaches(attention):
+    recipe = Recipe.model_validate({**TINY, "unet": {**TINY["unet"], "attention": attention}})
+    pipeline = new_model(recipe)
+    for parameter in pipeline.pose_controlnet.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)  # its silent outputs would stop the gradient
     network = pipeline.network.train().requires_grad_(True)
     text = pipeline.prompt_embeds
     bank = network.read_reference(torch.randn(1, 4, 8, 8), torch.tensor([9]), text)
@@ -177,6 +182,12 @@ def test_frozen_is_just_what_the_loss_never_reaches():
     freeze_unreached(pipeline.appearance_unet)
     frozen = {name for name, p in pipeline.appearance_unet.named_parameters() if not p.requires_grad}
     assert frozen == unreached
+
+
+@pytest.mark.parametrize("attention", [(False, False), (True,)])
+def test_a_unet_that_cannot_read_a_reference_is_no_recipe(attention):
+    with pytest.raises(ValueError, match="attention"):
+        Recipe.model_validate({**TINY, "unet": {**TINY["unet"], "attention": attention}})
 
 
 def _last_loss(run_dir: Path) -> float:
