@@ -105,12 +105,36 @@ def total_memory(device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def memory_budget(device: torch.device, vram_gb: float | None) -> int:
+    """Bytes that a run may take of a device: a GPU's free memory, or less by `vram_gb`; all of a machine's for a CPU.
+
+    Raises:
+        OptionError: a budget for what is no GPU.
+    """
+    import torch
+
+    if device.type == "cuda":
+        free = int(torch.cuda.mem_get_info(device)[0])
+        return free if vram_gb is None else min(free, int(vram_gb * 2**30))
+    if vram_gb is not None:
+        raise OptionError(
+            expected="--vram with a GPU of its own memory (cuda)",
+            found=f"the device {device}",
+            remedy="Leave --vram out; --window and --batch take less memory.",
+        )
+    return total_memory(device)
+
+
 FRAMES_AT_ONCE = 16
 _VALUES_A_PIXEL = 1200
 """A frame's hidden states while the networks run, as measured at SD1.5's size with attention that keeps no matrix."""
 
 
-def frames_at_once(device: torch.device, dtype: torch.dtype, width_px: int, height_px: int) -> int:
-    """How many independent frames go through the networks together: up to 16, in at most 40 % of all memory."""
-    a_frame = _VALUES_A_PIXEL * width_px * height_px * dtype.itemsize
-    return max(1, min(FRAMES_AT_ONCE, int(0.4 * total_memory(device) / a_frame)))
+def working_bytes(frames: int, dtype: torch.dtype, width_px: int, height_px: int) -> int:
+    """What the hidden states of frames take that go through the networks together."""
+    return frames * _VALUES_A_PIXEL * width_px * height_px * dtype.itemsize
+
+
+def frames_at_once(memory_bytes: int, dtype: torch.dtype, width_px: int, height_px: int) -> int:
+    """How many independent frames go through the networks together: up to 16, in at most 40 % of a memory."""
+    return max(1, min(FRAMES_AT_ONCE, int(0.4 * memory_bytes / working_bytes(1, dtype, width_px, height_px))))

@@ -34,9 +34,21 @@ def test_formats_that_a_cpu_cannot_are_refused(name):
     ("gigabytes", "size_px", "expected"),
     [(24, 256, 16), (8, 512, 5), (1, 512, 1), (1, 2048, 1), (80, 512, 16)],
 )
-def test_how_many_frames_go_together_follows_from_all_memory(monkeypatch, gigabytes, size_px, expected):
-    monkeypatch.setattr(device, "total_memory", lambda _: gigabytes * 2**30)
-    assert device.frames_at_once(torch.device("cpu"), torch.float16, size_px, size_px) == expected
+def test_how_many_frames_go_together_follows_from_all_memory(gigabytes, size_px, expected):
+    assert device.frames_at_once(gigabytes * 2**30, torch.float16, size_px, size_px) == expected
+
+
+def test_a_gpus_budget_is_what_is_free_or_less(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (6 * 2**30, 8 * 2**30))
+    gpu = torch.device("cuda")
+    assert device.memory_budget(gpu, None) == device.memory_budget(gpu, 7.5) == 6 * 2**30
+    assert device.memory_budget(gpu, 4.0) == 4 * 2**30
+
+
+def test_a_budget_is_for_gpus():
+    assert device.memory_budget(torch.device("cpu"), None) == device.total_memory(torch.device("cpu"))
+    with pytest.raises(OptionError, match="vram"):
+        device.memory_budget(torch.device("cpu"), 4.0)
 
 
 def test_this_machines_memory_is_known():

@@ -105,6 +105,15 @@ def retarget(
             rich_help_panel=_TIME,
         ),
     ] = None,
+    vram: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="How much of a GPU's memory to use, GB; networks that do not fit take turns.",
+            show_default="what is free",
+            rich_help_panel=_TIME,
+        ),
+    ] = None,
     windows: Annotated[
         WindowsName,
         typer.Option(
@@ -199,6 +208,7 @@ def retarget(
         window=window,
         overlap=overlap,
         batch=batch,
+        vram_gb=vram,
         windows=windows.value,
         also=tuple(also or ()),
         appearance_scale=appearance_scale,

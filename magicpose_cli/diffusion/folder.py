@@ -23,6 +23,7 @@ from torch import nn
 from ..device import memory_format
 from ..errors import ModelError
 from ..recipe import SamplingBlock, read_block
+from .offload import Offload
 from .pipeline import PROMPT_EMBEDS, MagicPosePipeline
 
 PARTS = {
@@ -193,7 +194,11 @@ def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: 
 
 
 def load_model(
-    folder: Path, device: torch.device, dtype: torch.dtype, swaps: Swaps = NO_SWAPS
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    swaps: Swaps = NO_SWAPS,
+    offload: Offload = "none",
 ) -> MagicPosePipeline:
     """Load a model's folder for sampling; nothing is looked up on a hub.
 
@@ -201,6 +206,7 @@ def load_model(
         folder: the model's.
         device, dtype: where and in which number format its networks compute.
         swaps: networks to take in place of its own.
+        offload: how they share the device's memory.
 
     Raises:
         ModelError: the folder is not whole, or its weights do not fit its settings.
@@ -217,7 +223,10 @@ def load_model(
         pipeline = MagicPosePipeline.from_pretrained(folder, **others, **options)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
         raise _unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
-    pipeline.to(device)
+    if offload == "none":
+        pipeline.to(device)
+    else:
+        pipeline.offload(offload, device)
     pipeline.network.to(memory_format=memory_format(device, dtype))
     if device.type == "cpu":
         # bf16 has half a grey level's steps near white, and a VAE's share of the time is small; torch's own `to`,

@@ -30,6 +30,7 @@ from .codec import decode, embed_picture, encode, fold_of
 from .controls import Controls
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
+from .offload import Offload, Turns, offload
 from .pose_embeddings import PoseEmbeddings
 from .pose_maps import DrawnMaps, PoseMaps, Stretch, gather
 from .sampler import denoise, frame_noise, make_solver
@@ -82,6 +83,8 @@ class MagicPosePipeline(DiffusionPipeline):
         self.register_to_config(sampling=self.sampling.model_dump())
         self.network = MagicPoseNetwork(unet, appearance_unet, pose_controlnet, motion_adapter)
         self._prompt_embeds: Tensor | None = None
+        self._computes_on: torch.device | None = None  # where networks come to that wait elsewhere
+        self._turns: Turns | None = None
         self._said_independent = False
 
     # folder
@@ -113,9 +116,23 @@ class MagicPosePipeline(DiffusionPipeline):
         """Move all networks; the motion module's position table too, which only the joined network holds."""
         super().to(*args, **kwargs)
         self.network.to(self.unet.device, self.unet.dtype)
+        self._keep_vae_exact()
+        return self
+
+    def offload(self, kind: Offload, device: torch.device) -> None:
+        """Compute on a device without staying on it, as `offload.Offload` says; from the CPU, for good."""
+        self._keep_vae_exact()
+        self._computes_on = device
+        self._turns = offload(self, kind, device)
+
+    def _keep_vae_exact(self) -> None:
         if self.vae.config.force_upcast and self.vae.dtype == torch.float16:
             nn.Module.to(self.vae, torch.float32)  # SD's VAE overflows in fp16; diffusers' own `to` warns
-        return self
+
+    @property
+    def computes_on(self) -> torch.device:
+        """The device that the networks compute on, wherever their weights lie."""
+        return self._computes_on or self.unet.device
 
     # sizes
 
@@ -133,15 +150,25 @@ class MagicPosePipeline(DiffusionPipeline):
 
     def encode(self, pictures: np.ndarray) -> Tensor:
         """Encode uint8 ``(f H W 3)`` to scaled latents ``(f c h w)``, the posterior's mode."""
+        self._call(self.vae)
         return encode(self.vae, pictures).to(self.unet.dtype)
 
     def decode(self, latents: Tensor) -> np.ndarray:
         """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``; errors as `codec.decode`."""
+        self._call(self.vae)
         return decode(self.vae, latents)
 
     def embed_picture(self, pictures: np.ndarray) -> Tensor | None:
         """CLIP's embedding ``(1 r d)`` of references, uint8 ``(r H W 3)``; None for a model without image encoder."""
-        return None if self.image_encoder is None else embed_picture(self.image_encoder, pictures)
+        if self.image_encoder is None:
+            return None
+        self._call(self.image_encoder)
+        return embed_picture(self.image_encoder, pictures)
+
+    def _call(self, network: nn.Module) -> None:
+        """Bring a network whose turn it is."""
+        if self._turns is not None:
+            self._turns.take(network)
 
     # the network and the sampler
 
@@ -207,7 +234,7 @@ class MagicPosePipeline(DiffusionPipeline):
         text = self.prompt_embeds if prompt_embeds is None else prompt_embeds
         if text is None:
             raise ValueError("this model stores no embedding of the empty prompt: pass prompt_embeds")
-        text = text.to(self.unet.device, self.unet.dtype)
+        text = text.to(self.computes_on, self.unet.dtype)
         scale = self.sampling.guidance_scale if guidance_scale is None else guidance_scale
         return GuidedNetwork(
             self.network, self.scheduler, reference_latent, text, scale, controls, reference_noise
@@ -276,7 +303,7 @@ class MagicPosePipeline(DiffusionPipeline):
             embedded = embeddings.of(numbers) if embeddings is not None and pose_scale else None
             with_guidance = start <= step / steps < end
             return network(
-                part.to(self.unet.device), timestep, None, pose_scale, embedded, guided=with_guidance
+                part.to(self.computes_on), timestep, None, pose_scale, embedded, guided=with_guidance
             )
 
         draw = random.Random(seed)

@@ -46,6 +46,7 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         "size_px": [width_px, height_px],
         "device": str(plan.device),
         "dtype": str(plan.dtype).removeprefix("torch."),
+        "offload": plan.offload,
         "weights_mb": round(
             sum(_megabytes(part, plan.dtype.itemsize) for part in shapes.components.values())
         ),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..diffusion.controls import Controls
     from ..diffusion.folder import ModelFacts, Swaps
+    from ..diffusion.offload import Offload
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class RetargetOptions:
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
         batch: independent frames in one pass; None for what memory allows.
+        vram_gb: how much of a GPU's memory to use; None for what is free.
         windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
         also: more pictures of the reference's person.
         appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
@@ -73,6 +75,7 @@ class RetargetOptions:
     window: int = 16
     overlap: int = 4
     batch: int | None = None
+    vram_gb: float | None = None
     windows: str = "shifted"
     also: tuple[Path, ...] = ()
     appearance_scale: float = 1.0
@@ -104,6 +107,7 @@ class Plan:
         device, dtype: where and in which format to compute.
         sampling: the model's own with the preset's and the user's values.
         batch: frames in one pass of the networks.
+        offload: how networks share a GPU's memory.
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
@@ -123,6 +127,7 @@ class Plan:
     dtype: torch.dtype
     sampling: SamplingBlock
     batch: int
+    offload: Offload
     controls: Controls
     audio: AudioSource | None
     outputs: Outputs
@@ -135,7 +140,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     Raises:
         InputError: anything wrong with what was given.
     """
-    from ..device import frames_at_once, pick_device, pick_dtype
+    from ..device import frames_at_once, memory_budget, pick_device, pick_dtype, total_memory
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
@@ -162,6 +167,11 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
+    budget = memory_budget(device, options.vram_gb)
+    memory = total_memory(device) if options.vram_gb is None else budget
+    batch = options.batch or frames_at_once(memory, dtype, *size_px)
+    if facts.has_motion:
+        batch = options.window
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
@@ -177,15 +187,43 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         device=device,
         dtype=dtype,
         sampling=sampling,
-        batch=options.window
-        if facts.has_motion
-        else options.batch or frames_at_once(device, dtype, *size_px),
+        batch=batch,
+        offload=_choose_offload(model_dir, device, dtype, size_px, batch, budget),
         controls=controls,
         audio=audio,
         outputs=outputs,
         # now, since a run may take hours and its inputs change meanwhile
         hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
     )
+
+
+def _choose_offload(
+    model_dir: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    size_px: tuple[int, int],
+    batch: int,
+    budget: int,
+) -> Offload:
+    """How the networks fit on a GPU; a CPU's memory is not asked."""
+    if device.type != "cuda":
+        return "none"
+    from ..device import working_bytes
+    from ..diffusion.folder import load_shapes
+    from ..diffusion.offload import choose_offload, weights_of
+
+    weights = weights_of(load_shapes(model_dir), dtype)
+    chosen = choose_offload(weights, working_bytes(batch, dtype, *size_px), budget)
+    if chosen is None:
+        console.warn(
+            f"{budget / 2**30:.1f} GB of the GPU's memory may not do; a smaller --size, --batch or --window takes less."
+        )
+        return "sequential"
+    if chosen != "none":
+        console.say(
+            f"Networks take turns on the GPU ({chosen} offload), to keep within {budget / 2**30:.1f} GB."
+        )
+    return chosen
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:

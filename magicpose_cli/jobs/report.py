@@ -74,6 +74,7 @@ def describe(
             "solver": plan.sampling.solver,
             "guided": list(plan.sampling.guided),
             "batch": plan.batch,
+            "offload": plan.offload,
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
             "noise": options.noise or plan.facts.sampling.noise,
             "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),

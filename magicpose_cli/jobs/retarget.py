@@ -86,7 +86,7 @@ def retarget(
     maps = plan.driving.maps(plan.driving_place)
     check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
-        pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps)
+        pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps, plan.offload)
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
 
     with ExitStack() as stack:
