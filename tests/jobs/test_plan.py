@@ -24,7 +24,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_tiny(motion=True).save_pretrained(folder / "model")
     save_picture(folder / "person.png", np.zeros((32, 32, 3), np.uint8))
     body = np.ones((18, 3), np.float32)
-    PoseSequence.from_frames([FramePose.empty()._replace(body=body)] * 4, 32, 32, 8).save(folder / "dance.npz")
+    PoseSequence.from_frames([FramePose.empty()._replace(body=body)] * 4, 32, 32, 8).save(
+        folder / "dance.npz"
+    )
     return folder
 
 
