@@ -223,11 +223,11 @@ def load_model(
         pipeline = MagicPosePipeline.from_pretrained(folder, **others, **options)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
         raise _unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
+    pipeline.network.to(memory_format=memory_format(device, dtype))
     if offload == "none":
         pipeline.to(device)
-    else:
+    else:  # last of what moves weights: its hooks keep copies of them
         pipeline.offload(offload, device)
-    pipeline.network.to(memory_format=memory_format(device, dtype))
     if device.type == "cpu":
         # bf16 has half a grey level's steps near white, and a VAE's share of the time is small; torch's own `to`,
         # since diffusers' warns of layers to keep in fp32
