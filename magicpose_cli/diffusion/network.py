@@ -139,10 +139,7 @@ class MagicPoseNetwork(nn.Module):
         batch, frames = latents.shape[:2]
         flat = self.with_positions(latents.flatten(0, 1))
         flat_timestep = timestep.repeat_interleave(frames)
-        text = prompt_embeds
-        if len(text) > 1:
-            text = text.repeat_interleave(frames, dim=0)
-        text = text.expand(batch * frames, -1, -1)
+        text = prompt_embeds.expand(batch, -1, -1).repeat_interleave(frames, dim=0)
         down, mid = None, None
         if pose_scale != 0 and (pose_maps is not None or pose_embeds is not None):
             with ExitStack() as stack:

@@ -22,13 +22,15 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
 
     Returns:
         ``frames``, ``steps``, ``gflop``, ``seconds`` (sampling and decoding; detection and loading come on top),
-        ``weights_mb``, ``latents_mb`` and ``output_mb``; None where the driving does not tell its length.
+        ``weights_mb`` (on the device at a time), ``latents_mb`` and ``output_mb``; None where the driving does not tell
+        its length.
 
     Raises:
         OptionError: networks in place of the model's own, which are not looked into.
     """
     from ..diffusion.cost import count_costs
     from ..diffusion.folder import load_shapes
+    from ..diffusion.offload import weights_of
 
     if options.base_unet or options.motion_module:
         raise OptionError(
@@ -47,9 +49,7 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         "device": str(plan.device),
         "dtype": str(plan.dtype).removeprefix("torch."),
         "offload": plan.offload,
-        "weights_mb": round(
-            sum(_megabytes(part, plan.dtype.itemsize) for part in shapes.components.values())
-        ),
+        "weights_mb": round(getattr(weights_of(shapes, plan.dtype), plan.offload) / 2**20),
         "gflop": None,
         "seconds": None,
         "latents_mb": None,
@@ -91,8 +91,3 @@ def as_sentences(found: dict[str, Any]) -> str:
         f"Memory: {found['weights_mb']} MB of weights, {found['latents_mb']} MB of latents. "
         f"Result: about {found['output_mb']} MB."
     )
-
-
-def _megabytes(part: Any, itemsize: int) -> float:
-    parameters = getattr(part, "parameters", None)
-    return sum(p.numel() for p in parameters()) * itemsize / 2**20 if parameters is not None else 0.0
