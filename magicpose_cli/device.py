@@ -78,6 +78,14 @@ def computes_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+def training_precision(wanted: str, device: torch.device) -> str:
+    """The mixed precision to train in: what a recipe wants, but "no" where a CPU would only turn bf16 into fp32 and back.
+
+    There a step takes five times as long in bf16 as in fp32 (measured on an AVX2 CPU).
+    """
+    return "no" if wanted == "bf16" and device.type == "cpu" and not computes_bf16() else wanted
+
+
 def memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
     """How a network's weights should lie: bf16 on a CPU is faster with channels last (1.1 times), fp32 slower."""
     import torch

@@ -24,6 +24,20 @@ def test_weights_lie_channels_last_for_bf16_on_a_cpu_alone():
     assert device.memory_format(cpu, torch.float32) is torch.contiguous_format
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kind", "computes", "expected"),
+    [
+        ("bf16", "cpu", False, "no"),
+        ("bf16", "cpu", True, "bf16"),
+        ("bf16", "cuda", False, "bf16"),
+        ("no", "cpu", False, "no"),
+    ],
+)
+def test_training_leaves_bf16_to_what_computes_in_it(monkeypatch, wanted, kind, computes, expected):
+    monkeypatch.setattr(device, "computes_bf16", lambda: computes)
+    assert device.training_precision(wanted, torch.device(kind)) == expected
+
+
 @pytest.mark.parametrize("name", ["fp8", "fp16"])
 def test_formats_that_a_cpu_cannot_are_refused(name):
     with pytest.raises(OptionError, match="number format"):

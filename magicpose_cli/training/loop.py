@@ -24,7 +24,7 @@ from diffusers.training_utils import EMAModel
 from torch.optim.lr_scheduler import LambdaLR
 
 from .. import console
-from ..device import pick_device
+from ..device import pick_device, training_precision
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import MagicPoseError, OptionError, RecipeError
 from ..media.atomic import write_folder
@@ -54,10 +54,12 @@ def fit(
     """
     settings = stage.settings
     kwargs = [DistributedDataParallelKwargs(find_unused_parameters=stage.may_skip_parameters)]
+    device = pick_device("auto")
+    precision = training_precision(settings.mixed_precision, device)
     accelerator = Accelerator(
         # told, it joins processes on CPUs too, which it would otherwise let run apart
-        cpu=pick_device("auto").type == "cpu",
-        mixed_precision=settings.mixed_precision,
+        cpu=device.type == "cpu",
+        mixed_precision=precision,
         gradient_accumulation_steps=settings.accumulate,
         kwargs_handlers=kwargs,
     )
@@ -66,10 +68,12 @@ def fit(
     _check_shares(settings.batch_size, shares)
     if accelerator.num_processes > 1:
         console.say(f"{accelerator.num_processes} processes ({accelerator.distributed_type.value}).")
+    if precision != settings.mixed_precision:
+        console.say(f"This CPU does not compute in {settings.mixed_precision}; training in fp32, which is faster here.")
     # first, since an optimizer may hold views of the weights
     stage.module.to(accelerator.device)
-    if accelerator.device.type == "cpu":
-        stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16
+    if device.type == "cpu":
+        stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16, 1.1 times in fp32
     trained = list(stage.trained())
     optimizer = make_optimizer(stage.rates(), settings)
     schedule = get_scheduler(
