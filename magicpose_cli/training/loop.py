@@ -69,7 +69,9 @@ def fit(
     if accelerator.num_processes > 1:
         console.say(f"{accelerator.num_processes} processes ({accelerator.distributed_type.value}).")
     if precision != settings.mixed_precision:
-        console.say(f"This CPU does not compute in {settings.mixed_precision}; training in fp32, which is faster here.")
+        console.say(
+            f"This CPU does not compute in {settings.mixed_precision}; training in fp32, which is faster here."
+        )
     # first, since an optimizer may hold views of the weights
     stage.module.to(accelerator.device)
     if device.type == "cpu":

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from magicpose_cli import device
 from magicpose_cli.recipe import Optimisation
 from magicpose_cli.training.optimizer import make_optimizer
 
@@ -53,6 +54,20 @@ def test_muon_moves_a_convolution_along_all_its_directions_alike(channels_last):
     assert (moved * weight.grad.flatten(1)).sum() < 0
     # no matrix: AdamW's first step moves each weight by its rate
     torch.testing.assert_close(few_rows.abs(), torch.full_like(few_rows, RATE), rtol=1e-2, atol=0)
+
+
+def test_a_cpu_without_bf16_takes_the_same_step_in_fp32(monkeypatch):
+    moved = []
+    for computes in (True, False):
+        monkeypatch.setattr(device, "computes_bf16", lambda computes=computes: computes)
+        net = _net(True)
+        optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())
+        before = torch.cat([p.detach().flatten() for p in net.parameters()])
+        _train(net, optimizer, range(1))
+        moved.append(torch.cat([p.detach().flatten() for p in net.parameters()]) - before)
+    assert not torch.equal(*moved)
+    # bf16 rounds the weakest directions of a gradient away
+    assert functional.cosine_similarity(*moved, dim=0) > 0.98
 
 
 def test_it_learns_and_goes_on_from_its_state():
