@@ -7,6 +7,7 @@ AdaFace's code, so that its weights load. Face-Cos is the mean over frames of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .face_crop import CROP_SIZE_PX
+from .faces import FaceNetwork, aligned_crop
 from .metric_weights import fill, read_weights
 
 FEATURES = 512
@@ -88,6 +90,11 @@ def load_adaface(weights: Path, kind: str = "ir_50", device: torch.device | str 
         network = AdaFace(kind)
     fill(network, read_weights(weights, "model."), weights)  # beside it lies the head of its training
     return network.eval().requires_grad_(False).to(device)
+
+
+def face_network(network: AdaFace) -> FaceNetwork:
+    """AdaFace for `face_cos`, -1..1: a dot product, since its features have length 1."""
+    return FaceNetwork(aligned_crop, partial(embed_faces, network), {"face_cos": lambda a, b: float(a @ b)})
 
 
 def embed_faces(network: AdaFace, crops: Sequence[np.ndarray]) -> np.ndarray:

@@ -25,8 +25,8 @@ def values_by_frame(record: Record) -> dict[str, Values]:
     """Each value of a record that belongs to a frame, first target first; None where a frame has none.
 
     Keys: those of its ``frames``; ``pose_accuracy``, ``joints_agreeing`` and ``joints_in_truth``, and the same of hands
-    and face; how open ``mouth``, ``eyes`` and ``brows`` are, and the truth's; ``face_det`` (1 or 0) and ``face_cos``;
-    ``flicker``, ``warping_error`` and the truth's of both, which stand at the later one of two
+    and face; how open ``mouth``, ``eyes`` and ``brows`` are, and the truth's; ``face_det`` (1 or 0), ``face_cos`` and
+    dlib's; ``flicker``, ``warping_error`` and the truth's of both, which stand at the later one of two
     neighbours. What a record holds of some frames only, without saying of which, is left out.
     """
     columns: dict[str, Values] = {key: list(values) for key, values in record["frames"].items()}
@@ -41,10 +41,9 @@ def values_by_frame(record: Record) -> dict[str, Values]:
         if len(pairs) == count and any(pair is not None for pair in pairs):
             columns[part], columns[f"{part}_of_truth"] = _sides(pairs)
     faces = record.get("faces") or {}
-    for key, kind in (("face_det", "found"), ("face_cos", "cos")):
-        of_faces = faces.get(kind) or []
+    for key, of_faces in faces.items():
         if len(of_faces) == count and any(value is not None for value in of_faces):
-            columns[key] = of_faces
+            columns["face_det" if key == "found" else key] = of_faces
     for key, kind in (("flicker", "flicker"), ("warping_error", "warping")):
         pairs = record.get(kind) or []
         if len(pairs) == count - 1:

@@ -104,3 +104,15 @@ def resized_bicubic(frame: np.ndarray, size_px: int) -> np.ndarray:
 
 def _channels_first(frame: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(frame.transpose(2, 0, 1))
+
+
+def batches(frames: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
+    """Frames ``(H W 3)`` by so many at a time, ``(b H W 3)``; only neighbours of one size are together."""
+    batch: list[np.ndarray] = []
+    for frame in frames:
+        if batch and (len(batch) == batch_size or frame.shape != batch[0].shape):
+            yield np.stack(batch)
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield np.stack(batch)

@@ -1,4 +1,4 @@
-"""The packages of the `eval` extra: what is said where one is not there."""
+"""The packages of the evaluation's extras: what is said where one is not there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ..errors import MissingDependencyError
 
 
 @contextmanager
-def from_eval_extra(package: str, purpose: str) -> Iterator[None]:
-    """Around an import of a package of the `eval` extra.
+def from_eval_extra(package: str, purpose: str, extra: str = "eval") -> Iterator[None]:
+    """Around an import of a package of the `eval` extra, or of another one.
 
     Args:
         package: its name, for people.
         purpose: what it is for.
+        extra: the extra that has it.
 
     Raises:
         MissingDependencyError: it cannot be imported.
@@ -25,5 +26,5 @@ def from_eval_extra(package: str, purpose: str) -> Iterator[None]:
         raise MissingDependencyError(
             expected=f"{package}, for {purpose}",
             found=f"an import that fails ({error})",
-            remedy="Install the eval extra: pip install -e '.[eval]' in magicpose's folder.",
+            remedy=f"Install the {extra} extra: pip install -e '.[{extra}]' in magicpose's folder.",
         ) from error

@@ -1,13 +1,14 @@
-"""Faces of both sides, frame by frame: in how many the result has one (Face-Det), and whose it is (Face-Cos).
+"""Faces of both sides, frame by frame: in how many the result has one (Face-Det), and whose it is, by some network.
 
 Face-Cos is the paper's own metric: the cosine of AdaFace's features of the result's and the truth's face. Its detector
-was never published, and AdaFace's own code takes MTCNN. Here faces and the five points that they are aligned by are
+was never published, and AdaFace's own code takes MTCNN. Here faces and the points that they are aligned by are
 MediaPipe Holistic's (`DETECTOR`): it is offline, and of a face that is blurred, flat or noise it finds none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +18,21 @@ from .face_crop import crop_face
 DETECTOR = "mediapipe 0.10.21 Holistic, each frame by itself"
 BATCH_SIZE = 16  # faces
 
-Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
-"""Crops uint8 ``(112 112 3)`` to directions ``(n 512)`` of length 1: `adaface.embed_faces` with its network."""
+
+@dataclass(frozen=True)
+class FaceNetwork:
+    """A network that tells faces apart.
+
+    Attributes:
+        crop: a face of a frame, uint8 ``(H W 3)``, as the network wants it; None where the pose has no whole face.
+        embed: such crops to features ``(n d)``.
+        compare: by metric, its value for the features ``(d)`` of the result's and of the truth's face.
+    """
+
+    crop: Callable[[np.ndarray, FramePose], np.ndarray | None]
+    embed: Callable[[Sequence[np.ndarray]], np.ndarray]
+    compare: Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
+
 
 _POINTS = (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,))
 """Of the 70: both eyes, whose middle counts, the tip of the nose, the corners of the mouth."""
@@ -36,6 +50,12 @@ def five_points_px(pose: FramePose) -> np.ndarray | None:
     return np.stack([part[:, :2].mean(0, dtype=np.float64) for part in points])
 
 
+def aligned_crop(frame: np.ndarray, pose: FramePose) -> np.ndarray | None:
+    """A face on the five points of `face_crop.TEMPLATE_PX`, uint8 ``(112 112 3)``; None unless they are all there."""
+    points = five_points_px(pose)
+    return None if points is None else crop_face(frame, points)
+
+
 def face_found(result: FramePose, truth: FramePose) -> float | None:
     """1 where the result has a face, 0 where it lacks one; None where the truth has none itself."""
     if five_points_px(truth) is None:
@@ -43,35 +63,39 @@ def face_found(result: FramePose, truth: FramePose) -> float | None:
     return float(five_points_px(result) is not None)
 
 
-class FaceCosines:
-    """Cosines of the two sides' faces, frame by frame; no more than a batch of crops is held."""
+class FacePairs:
+    """How alike the two sides' faces are, frame by frame; no more than a batch of crops is held."""
 
-    def __init__(self, embed: Embed) -> None:
-        self._embed = embed
+    def __init__(self, network: FaceNetwork) -> None:
+        self._network = network
         self._waiting: list[tuple[int, np.ndarray, np.ndarray]] = []
-        self._values: list[float | None] = []
+        self._count = 0
+        self._found: dict[int, dict[str, float]] = {}
 
     def see(
         self, result: np.ndarray, truth: np.ndarray, result_pose: FramePose, truth_pose: FramePose
     ) -> None:
         """The next pair of frames, uint8 ``(H W 3)``, and the poses found in them."""
-        ours, theirs = five_points_px(result_pose), five_points_px(truth_pose)
+        ours, theirs = self._network.crop(result, result_pose), self._network.crop(truth, truth_pose)
         if ours is not None and theirs is not None:
-            self._waiting.append((len(self._values), crop_face(result, ours), crop_face(truth, theirs)))
-        self._values.append(None)
+            self._waiting.append((self._count, ours, theirs))
+        self._count += 1
         if 2 * len(self._waiting) >= BATCH_SIZE:
             self._work_off()
 
-    def values(self) -> list[float | None]:
-        """One a frame, -1..1, higher is better; None where not both sides have a face."""
+    def values(self) -> dict[str, list[float | None]]:
+        """By metric of the network, one value a frame; None where not both sides have a face."""
         self._work_off()
-        return self._values
+        return {
+            key: [self._found.get(number, {}).get(key) for number in range(self._count)]
+            for key in self._network.compare
+        }
 
     def _work_off(self) -> None:
         if not self._waiting:
             return
         numbers, ours, theirs = zip(*self._waiting, strict=True)
-        found = self._embed([*ours, *theirs])
-        for number, a, b in zip(numbers, found[: len(ours)], found[len(ours) :], strict=True):
-            self._values[number] = float(a @ b)
+        features = self._network.embed([*ours, *theirs])
+        for number, a, b in zip(numbers, features[: len(ours)], features[len(ours) :], strict=True):
+            self._found[number] = {key: compare(a, b) for key, compare in self._network.compare.items()}
         self._waiting = []

@@ -10,7 +10,7 @@ own outputs, but nobody has held this `fid_clean` against clean-fid's own run ye
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from .clips import resized_bicubic
+from .clips import batches, resized_bicubic
 from .extra import from_eval_extra
 from .metric_weights import read_weights
 
@@ -105,19 +105,7 @@ def _features(network: nn.Module, frames: Iterable[np.ndarray], batch_size: int,
     device = next(network.parameters()).device
     rows = [np.empty((0, FEATURES), np.float32)]
     with torch.inference_mode():
-        for batch in _batches(frames, batch_size):
+        for batch in batches(frames, batch_size):
             pictures = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / scale
             rows.append(network(pictures)[0].flatten(1).cpu().numpy())
     return np.concatenate(rows)
-
-
-def _batches(frames: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """Neighbours of one size together, ``(b H W 3)``."""
-    batch: list[np.ndarray] = []
-    for frame in frames:
-        if batch and (len(batch) == batch_size or frame.shape != batch[0].shape):
-            yield np.stack(batch)
-            batch = []
-        batch.append(frame)
-    if batch:
-        yield np.stack(batch)

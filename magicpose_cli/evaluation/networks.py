@@ -12,11 +12,11 @@ import numpy as np
 from ..errors import MissingDependencyError
 from ..media.files import sha256_of
 from .clips import Numbered
-from .faces import Embed
+from .faces import FaceNetwork
 from .metric_weights import find_weights, weights_of
 from .stopwatch import Stopwatch
 
-OF_FRAMES_ALONE = ("fid", "fid_clean")
+OF_FRAMES_ALONE = ("fid", "fid_clean", "fid_effnet_lite0")
 """Distances of frames, whatever video they belong to; the others are of clips."""
 
 SMALLEST_SAMPLE = 2  # frames or clips on each side: one has no covariance
@@ -32,16 +32,21 @@ class Networks:
         of_frames: by key, computes a pair of frames, uint8 ``(H W 3)``; LPIPS's two keys come together.
         of_videos: by key, features ``(n d)`` of a side's videos; the metric is the Frechet distance of two sides'.
             FID's two keys come together.
-        embed_faces: AdaFace, for `face_cos`; None without it.
+        of_faces: tell faces apart, for `face_cos` and dlib's two keys.
         missing: why a metric is not computed, by key.
         weights: path and sha256 of each file that was read, by its name.
     """
 
     of_frames: dict[str, OfFrames] = field(default_factory=dict)
     of_videos: dict[str, OfVideos] = field(default_factory=dict)
-    embed_faces: Embed | None = None
+    of_faces: list[FaceNetwork] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     weights: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def face_keys(self) -> list[str]:
+        """The metrics of `of_faces`."""
+        return [key for network in self.of_faces for key in network.compare]
 
     def sha256_of(self, key: str) -> str:
         """Of the weights that a metric's network was loaded from."""
@@ -96,12 +101,23 @@ def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
             found.of_frames["lpips_disco"] = partial(perceptual.lpips_disco, network)
             found.of_frames["lpips"] = partial(perceptual.lpips, network)
     elif key == "face_cos":
-        from .adaface import embed_faces, load_adaface
+        from .adaface import face_network, load_adaface
 
         adaface = load_adaface(path)
         watch.attach(adaface)
-        found.embed_faces = partial(embed_faces, adaface)
-    elif key in OF_FRAMES_ALONE:
+        found.of_faces.append(face_network(adaface))
+    elif key in ("face_dist_dlib", "face_match_dlib"):
+        from .dlib_faces import load_dlib
+
+        if key not in found.face_keys:  # both have one network
+            found.of_faces.append(load_dlib(path, watch))
+    elif key == "fid_effnet_lite0":
+        from .effnet import effnet_features, load_effnet
+
+        effnet = load_effnet(path)
+        watch.attach(effnet)
+        found.of_videos[key] = lambda videos: effnet_features(effnet, _frames(videos))
+    elif key in ("fid", "fid_clean"):
         if key not in found.of_videos:  # both have one network
             network = inception.load_inception(path)
             watch.attach(network)

@@ -6,6 +6,7 @@ ones, and tells at the end what it found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import numpy as np
 from ..pose.detect import Detector
 from ..pose.sequence import FramePose
 from . import people
-from .faces import Embed, FaceCosines, face_found
+from .faces import FaceNetwork, FacePairs, face_found
 from .person_mask import PersonMasks
 from .sides import Place
 from .stopwatch import Stopwatch
@@ -61,17 +62,17 @@ class PairMeasure(Protocol):
 
 
 class PeopleMeasure:
-    """`pose_accuracy*`, `expression`, `face_det` and `face_cos`: what one detector finds in both videos.
+    """`pose_accuracy*`, `expression`, `face_det` and whose face it is: what one detector finds in both videos.
 
     Args:
         detector: looks at each frame by itself, so that neither side's track helps it.
-        embed: AdaFace; None leaves `face_cos` out.
+        of_faces: the networks that tell faces apart.
         watch: runs while the detector works.
     """
 
-    def __init__(self, detector: Detector, embed: Embed | None, watch: Stopwatch) -> None:
+    def __init__(self, detector: Detector, of_faces: Sequence[FaceNetwork], watch: Stopwatch) -> None:
         self._detector, self._watch = detector, watch
-        self._cosines = FaceCosines(embed) if embed is not None else None
+        self._faces = [FacePairs(network) for network in of_faces]
         self._clips: dict[str, tuple[list[FramePose], list[FramePose]]] = {}
 
     def see(self, result: np.ndarray, truth: np.ndarray, place: Place) -> None:
@@ -82,8 +83,8 @@ class PeopleMeasure:
         clip = self._clips.setdefault(place[0], ([], []))
         for poses, pose in zip(clip, (ours, theirs), strict=True):
             poses.append(pose)
-        if self._cosines is not None:
-            self._cosines.see(result, truth, ours, theirs)
+        for pairs in self._faces:
+            pairs.see(result, truth, ours, theirs)
 
     def found(self) -> Found:
         """See `PairMeasure`."""
@@ -113,10 +114,10 @@ class PeopleMeasure:
         found.mean("face_det", faces, "MediaPipe finds no face in the truth.")
         counts = faces.count(1), len(faces) - faces.count(None)
         found.samples["face_det"] = counts
-        if self._cosines is not None:
-            found.samples["face_cos"] = counts
-            nowhere = "MediaPipe finds no frame with a face on both sides."
-            found.mean("face_cos", self._cosines.values(), nowhere)
+        for pairs in self._faces:
+            for key, values in pairs.values().items():
+                found.samples[key] = counts
+                found.mean(key, values, "MediaPipe finds no frame with a face on both sides.")
         return found
 
 

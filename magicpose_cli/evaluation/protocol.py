@@ -46,7 +46,7 @@ class Comparison:
         resampled_from_fps: the generated video's rate where it was read at the truth's; else None.
         detector: what found people and faces; empty where nothing did.
         segmenter: what found the background of the truth; empty where nothing did.
-        samples: frames or clips of (generated, truth) by key of a distance; faces by `face_det` and `face_cos`.
+        samples: frames or clips of (generated, truth) by key of a distance; faces by `face_det`, `face_cos` and dlib's.
         weights: path and sha256 of each weight file that was read, by its name.
         seconds: `networks`, time in networks with weights; `detectors`, in MediaPipe; `all`, the whole.
         not_computed: reason by key.
@@ -96,7 +96,10 @@ def score(
         7x7 window, -1..1; higher), `lpips_disco` (0 and up; lower), `fid` and `fid_vid` (0 and up; lower; of few
         frames or clips they are large), `face_cos` (cosine of AdaFace's features over frames with a face on both
         sides, -1..1; higher). As they should be: `l1` (0..255, lower), `psnr` (dB, higher),
-        `ssim` (RGB, Gaussian window, -1..1, higher), `lpips`, `fid_clean` and `fvd` (0 and up, lower), `face_det`
+        `ssim` (RGB, Gaussian window, -1..1, higher), `lpips`, `fid_clean` and `fvd` (0 and up, lower),
+        `fid_effnet_lite0` (Frechet distance of EfficientNet-Lite0's features, 0 and up, lower), `face_dist_dlib`
+        (distance of dlib's features of both faces, 0 and up, lower), `face_match_dlib` (share of frames in which it is
+        below 0.6, 0..1, higher), `face_det`
         (share of the truth's faces that the result has, 0..1, higher), `pose_accuracy` (share of the truth's joints
         that the result has within 5 % of the person's height, 0..1, higher), `pose_accuracy_hands` and
         `pose_accuracy_face` (the same of the points of hands and face), `expression` (mean correlation of how
@@ -171,7 +174,7 @@ def _open_measures(
     try:
         if seen - {"flicker", "flicker_of_truth"}:
             detector = open_things.enter_context(closing(open_detector("mediapipe")))
-            measures.append(PeopleMeasure(detector, networks.embed_faces, watch))
+            measures.append(PeopleMeasure(detector, networks.of_faces, watch))
         if "flicker" in seen:
             masks = open_things.enter_context(closing(PersonMasks()))
             result.segmenter = SEGMENTER

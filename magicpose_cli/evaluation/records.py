@@ -5,7 +5,8 @@ A record is plain JSON, so that an evaluation goes on where it was broken off, a
     frames      {metric of `metrics.FRAME_METRICS`, and LPIPS with its network: a value a frame}
     points      {body, hands, face: [agreeing, found in the truth] a frame; none where the truth shows nobody}
     openings    {mouth, eyes, brows: [result, truth] a frame; None without a face on both sides that is large enough}
-    faces       {found: a frame of the result has the truth's face, or None where that has none; cos: Face-Cos}
+    faces       {found: a frame of the result has the truth's face, or None where that has none; `face_cos` and other
+                metrics of `networks.of_faces`: a value a frame}
     flicker     [result, truth] a pair of neighbouring frames, in the background
     warping     [result, truth] a pair of neighbouring frames, along the truth's motion
     colours     of the person in the result and in the truth
@@ -49,7 +50,7 @@ def make_record(
         result, truth: uint8 ``(f H W 3)``.
         result_poses, truth_poses: what one detector found in either.
         person: bool ``(f H W)``, where the truth's person is; None where nobody knows: then no flicker.
-        networks: for LPIPS and Face-Cos; None, or one that has not theirs, leaves them out.
+        networks: for LPIPS and the metrics of faces; None, or one that has not theirs, leaves them out.
         window, overlap: in frames, of the sampler that made the result, for its seams.
     """
     networks = networks or Networks()
@@ -65,7 +66,7 @@ def make_record(
         "openings": people.openings_of_clip(result_poses, truth_poses),
         "faces": {
             "found": [faces.face_found(ours, theirs) for ours, theirs in poses],
-            "cos": _cosines(result, truth, poses, networks.embed_faces),
+            **_of_faces(result, truth, poses, networks.of_faces),
         },
         "flicker": None if still is None else _flicker(result, truth, still),
         "warping": _warping(result, truth),
@@ -78,26 +79,27 @@ def make_record(
 def is_complete(record: Record, networks: Networks) -> bool:
     """Whether a record that is there already holds all that these networks give, from the same weights."""
     there = record.get("weights", {})
-    return "points" in record and all(there.get(key) == digest for key, digest in _weights(networks).items())
+    has_all = "points" in record and set(networks.face_keys) <= set(record.get("faces", {}))
+    return has_all and all(there.get(key) == digest for key, digest in _weights(networks).items())
 
 
 def _weights(networks: Networks) -> dict[str, str]:
-    keys = [*networks.of_frames, *(["face_cos"] if networks.embed_faces is not None else [])]
-    return {key: networks.sha256_of(key) for key in keys}
+    return {key: networks.sha256_of(key) for key in (*networks.of_frames, *networks.face_keys)}
 
 
-def _cosines(
+def _of_faces(
     result: np.ndarray,
     truth: np.ndarray,
     poses: Sequence[tuple[FramePose, FramePose]],
-    embed: faces.Embed | None,
-) -> list[float | None] | None:
-    if embed is None:
-        return None
-    measured = faces.FaceCosines(embed)
-    for ours, theirs, (our_pose, their_pose) in zip(result, truth, poses, strict=True):
-        measured.see(ours, theirs, our_pose, their_pose)
-    return measured.values()
+    networks: Sequence[faces.FaceNetwork],
+) -> dict[str, list[float | None]]:
+    found: dict[str, list[float | None]] = {}
+    for network in networks:
+        pairs = faces.FacePairs(network)
+        for ours, theirs, (our_pose, their_pose) in zip(result, truth, poses, strict=True):
+            pairs.see(ours, theirs, our_pose, their_pose)
+        found |= pairs.values()
+    return found
 
 
 def _flicker(result: np.ndarray, truth: np.ndarray, still: np.ndarray) -> list[list[float | None]]:
@@ -173,9 +175,12 @@ def _face_det(records: Sequence[Record]) -> float | None:
     return _mean(found for r in records for found in r.get("faces", {}).get("found", []))
 
 
-def _face_cos(records: Sequence[Record]) -> float | None:
-    cosines = [r.get("faces", {}).get("cos") for r in records]
-    return None if None in cosines else _mean(value for of_clip in cosines for value in of_clip)
+def _faces_of(key: str) -> Mean:
+    def mean(records: Sequence[Record]) -> float | None:
+        by_clip = [r.get("faces", {}).get(key) for r in records]
+        return None if None in by_clip else _mean(value for of_clip in by_clip for value in of_clip)
+
+    return mean
 
 
 def _pairs_of(kind: str, side: int) -> Mean:
@@ -196,7 +201,11 @@ MEANS: dict[str, tuple[str, Mean]] = {
         for m in METRICS
         if m.key in FRAME_METRICS or m.key in ("lpips_disco", "lpips")
     },
-    "face_cos": ("-1..1, higher", _face_cos),
+    **{
+        m.key: (f"{m.unit}, {m.better}", _faces_of(m.key))
+        for m in METRICS
+        if m.needs == ("weights", "detector")
+    },
     "face_det": ("0..1, higher", _face_det),
     "pose_accuracy": ("0..1, higher", _agreeing("body")),
     "pose_accuracy_hands": ("0..1, higher", _agreeing("hands")),

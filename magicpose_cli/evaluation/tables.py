@@ -120,6 +120,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"({report['segmenter']}).",
         "warping_error: mean absolute change along the truth's optical flow.",
         f"face_det: share of the truth's faces that {report['detector']} finds in the result too.",
+        "face_dist_dlib: distance of dlib's features of both faces, aligned by MediaPipe's points; face_match_dlib: "
+        "the share of frames where it is below 0.6, dlib's threshold for one person. fid_effnet_lite0: distance "
+        "of EfficientNet-Lite0's features. These networks come in packages; no published figure is comparable.",
         "identity: the result's colours of face, hair and clothes are nearest to the right person among all clips'.",
         "`*_disco`: as published, wrap-around and all (see README); the others as they should be.",
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from magicpose_cli.evaluation import metric_weights
 from magicpose_cli.evaluation.adaface import AdaFace
 from magicpose_cli.evaluation.i3d import I3D
 
@@ -20,6 +21,13 @@ def no_torch_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("TORCH_HOME", str(home))
     monkeypatch.setenv("MAGICPOSE_HOME", str(home / "magicpose"))
     return home
+
+
+@pytest.fixture(autouse=True)
+def no_packaged_weights(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on the networks of the `offline` extra, which would look at every frame: but where a test asks for them."""
+    if request.node.get_closest_marker("packaged_weights") is None:
+        monkeypatch.setattr(metric_weights, "package_dir", lambda package: None)
 
 
 @pytest.fixture(scope="session")

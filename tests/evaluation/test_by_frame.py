@@ -38,9 +38,9 @@ def test_openings_stand_at_their_frames() -> None:
 
 
 def test_faces_stand_at_their_frames() -> None:
-    found = values_by_frame(record(faces={"found": [1.0, None, 0.0], "cos": [0.5, None, None]}))
+    found = values_by_frame(record(faces={"found": [1.0, None, 0.0], "face_cos": [0.5, None, None]}))
     assert (found["face_det"], found["face_cos"]) == ([1.0, None, 0.0], [0.5, None, None])
-    without = values_by_frame(record(faces={"found": [None] * 3, "cos": None}))
+    without = values_by_frame(record(faces={"found": [None] * 3}))
     assert not {"face_det", "face_cos"} & set(without)
 
 

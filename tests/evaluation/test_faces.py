@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from magicpose_cli.evaluation.face_crop import TEMPLATE_PX, crop_face
-from magicpose_cli.evaluation.faces import BATCH_SIZE, FaceCosines, face_found, five_points_px
+from magicpose_cli.evaluation.faces import (
+    BATCH_SIZE,
+    FaceNetwork,
+    FacePairs,
+    aligned_crop,
+    face_found,
+    five_points_px,
+)
 from magicpose_cli.pose.sequence import FramePose
 
 
@@ -27,6 +34,11 @@ def means(crops: Sequence[np.ndarray]) -> np.ndarray:
     """A stand-in for AdaFace that tells crops apart: the direction of their colour."""
     colours = np.stack([crop.mean((0, 1)) for crop in crops])
     return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+
+
+def by_colour() -> FaceNetwork:
+    compare = {"cosine": lambda a, b: float(a @ b), "distance": lambda a, b: float(np.linalg.norm(a - b))}
+    return FaceNetwork(aligned_crop, means, compare)
 
 
 def test_five_points_come_in_the_templates_order() -> None:
@@ -53,11 +65,11 @@ def test_cosines_stand_in_their_frames_whatever_the_batches() -> None:
     ours[4] = theirs[4]
     ours[..., 0] //= 2
     ours[4] = theirs[4]
-    measured = FaceCosines(means)
+    measured = FacePairs(by_colour())
     for number in range(count):
         result = FramePose.empty() if number == 2 else face((9, 9))
         measured.see(ours[number], theirs[number], result, face((7, 20)) if number != 4 else face((9, 9)))
-    values = measured.values()
+    values, distances = measured.values()["cosine"], measured.values()["distance"]
     assert len(values) == count and values[2] is None
     assert values[4] == pytest.approx(1)
     for number in (0, 3, count - 1):
@@ -67,4 +79,6 @@ def test_cosines_stand_in_their_frames_whatever_the_batches() -> None:
         ]
         assert values[number] == pytest.approx(float(np.dot(*means(crops))))
         assert values[number] < 0.99
-    assert FaceCosines(means).values() == []
+        assert distances[number] == pytest.approx(np.sqrt(2 - 2 * values[number]), abs=1e-6)
+    assert distances[2] is None and distances[4] == pytest.approx(0, abs=1e-6)
+    assert FacePairs(by_colour()).values() == {"cosine": [], "distance": []}
