@@ -134,6 +134,7 @@ def memory_budget(device: torch.device, vram_gb: float | None) -> int:
 
 
 FRAMES_AT_ONCE = 16
+_SHARE = 0.4  # of a memory, for hidden states
 _VALUES_A_PIXEL = 1200
 """A frame's hidden states while the networks run, as measured at SD1.5's size with attention that keeps no matrix."""
 
@@ -143,6 +144,18 @@ def working_bytes(frames: int, dtype: torch.dtype, width_px: int, height_px: int
     return frames * _VALUES_A_PIXEL * width_px * height_px * dtype.itemsize
 
 
+def decodes_in_tiles(memory_bytes: int, width_px: int, height_px: int) -> bool:
+    """Whether a VAE should decode a picture in parts: where the whole, in fp32, takes more than 40 % of a memory.
+
+    SD's decoder has about 1,000 values a pixel at a time (measured at 256 and 512 px), near what the networks have.
+    """
+    import torch
+
+    return working_bytes(1, torch.float32, width_px, height_px) > _SHARE * memory_bytes
+
+
 def frames_at_once(memory_bytes: int, dtype: torch.dtype, width_px: int, height_px: int) -> int:
     """How many independent frames go through the networks together: up to 16, in at most 40 % of a memory."""
-    return max(1, min(FRAMES_AT_ONCE, int(0.4 * memory_bytes / working_bytes(1, dtype, width_px, height_px))))
+    return max(
+        1, min(FRAMES_AT_ONCE, int(_SHARE * memory_bytes / working_bytes(1, dtype, width_px, height_px)))
+    )

@@ -67,3 +67,9 @@ def test_a_budget_is_for_gpus():
 
 def test_this_machines_memory_is_known():
     assert 2**28 < device.total_memory(torch.device("cpu")) < 2**45
+
+
+def test_a_picture_too_large_for_a_memory_is_decoded_in_tiles():
+    assert not device.decodes_in_tiles(8 * 2**30, 512, 512)
+    assert device.decodes_in_tiles(8 * 2**30, 2048, 2048)
+    assert not device.decodes_in_tiles(80 * 2**30, 2048, 2048)

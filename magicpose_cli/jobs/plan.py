@@ -108,6 +108,7 @@ class Plan:
         sampling: the model's own with the preset's and the user's values.
         batch: frames in one pass of the networks.
         offload: how networks share a GPU's memory.
+        vae_tiles: whether the VAE decodes a picture in parts.
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
@@ -128,6 +129,7 @@ class Plan:
     sampling: SamplingBlock
     batch: int
     offload: Offload
+    vae_tiles: bool
     controls: Controls
     audio: AudioSource | None
     outputs: Outputs
@@ -140,7 +142,14 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     Raises:
         InputError: anything wrong with what was given.
     """
-    from ..device import frames_at_once, memory_budget, pick_device, pick_dtype, total_memory
+    from ..device import (
+        decodes_in_tiles,
+        frames_at_once,
+        memory_budget,
+        pick_device,
+        pick_dtype,
+        total_memory,
+    )
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
@@ -172,6 +181,11 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     batch = options.batch or frames_at_once(memory, dtype, *size_px)
     if facts.has_motion:
         batch = options.window
+    vae_tiles = decodes_in_tiles(memory, *size_px)
+    if vae_tiles:
+        console.warn(
+            f"pictures of {size_px[0]}x{size_px[1]} are decoded in tiles, to spare memory; their colours may differ."
+        )
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
@@ -189,6 +203,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         sampling=sampling,
         batch=batch,
         offload=_choose_offload(model_dir, device, dtype, size_px, batch, budget),
+        vae_tiles=vae_tiles,
         controls=controls,
         audio=audio,
         outputs=outputs,

@@ -75,6 +75,7 @@ def describe(
             "guided": list(plan.sampling.guided),
             "batch": plan.batch,
             "offload": plan.offload,
+            "vae_tiles": plan.vae_tiles,
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
             "noise": options.noise or plan.facts.sampling.noise,
             "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),

@@ -87,6 +87,8 @@ def retarget(
     check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps, plan.offload)
+        if plan.vae_tiles:
+            pipeline.vae.enable_tiling()
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
 
     with ExitStack() as stack:

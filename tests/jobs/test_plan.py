@@ -68,3 +68,9 @@ def test_a_budget_counts_in_place_of_what_is_free(inputs, plan) -> None:
 def test_what_may_not_fit_at_all_is_said(plan, capsys) -> None:
     assert plan(1000).offload == "sequential"
     assert "may not do" in capsys.readouterr().err
+
+
+def test_large_pictures_are_decoded_in_tiles_which_is_said(inputs, plan, capsys) -> None:
+    assert not plan(8 * 2**30).vae_tiles
+    assert plan(8 * 2**30, size="2048x2048").vae_tiles
+    assert "2048x2048 are decoded in tiles" in capsys.readouterr().err
