@@ -93,8 +93,9 @@ def load_adaface(weights: Path, kind: str = "ir_50", device: torch.device | str 
 
 
 def face_network(network: AdaFace) -> FaceNetwork:
-    """AdaFace for `face_cos`, -1..1: a dot product, since its features have length 1."""
-    return FaceNetwork(aligned_crop, partial(embed_faces, network), {"face_cos": lambda a, b: float(a @ b)})
+    """AdaFace for `face_cos` and `face_cos_all`, -1..1: a dot product, since its features have length 1."""
+    compare = dict.fromkeys(("face_cos", "face_cos_all"), lambda a, b: float(a @ b))
+    return FaceNetwork(aligned_crop, partial(embed_faces, network), compare, {"face_cos_all": 0.0})
 
 
 def embed_faces(network: AdaFace, crops: Sequence[np.ndarray]) -> np.ndarray:

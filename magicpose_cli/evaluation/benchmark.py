@@ -43,6 +43,7 @@ from .page import check_dependencies
 from .person_mask import SEGMENTER
 from .predictions import Predictions, read_predictions
 from .records import Record
+from .report import versions
 from .results import Results
 from .selection import add_poses, detector_for, gather
 from .settings import BenchmarkOptions, claim, settings_in, settings_of, sizes_of, were_good
@@ -132,6 +133,7 @@ def _measure(
         "segmenter": SEGMENTER if any(clip.masks is None for clip in clips) else "the dataset's masks",
         "weights": networks.weights,
         "missing_weights": networks.missing,
+        "versions": versions(networks=bool(networks.weights)),
         "seconds": {"networks": watch.seconds, "all": whole.seconds},
     }
 

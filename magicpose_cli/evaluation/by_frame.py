@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..media.atomic import write_text
+from .metrics import FACE_KEYS
 from .records import Record
 
 Values = list[float | None]
@@ -41,9 +42,12 @@ def values_by_frame(record: Record) -> dict[str, Values]:
         if len(pairs) == count and any(pair is not None for pair in pairs):
             columns[part], columns[f"{part}_of_truth"] = _sides(pairs)
     faces = record.get("faces") or {}
-    for key, of_faces in faces.items():
+    for key, kind in (("face_det", "found"), *((key, key) for key in FACE_KEYS)):
+        of_faces = faces.get(kind) or []
         if len(of_faces) == count and any(value is not None for value in of_faces):
-            columns["face_det" if key == "found" else key] = of_faces
+            columns[key] = of_faces
+    if len(record.get("dtssd") or []) == count - 1:
+        columns["dtssd"] = record["dtssd"]
     for key, kind in (("flicker", "flicker"), ("warping_error", "warping")):
         pairs = record.get(kind) or []
         if len(pairs) == count - 1:

@@ -50,6 +50,7 @@ def load_dlib(weights: Path, watch: Stopwatch) -> FaceNetwork:
             "face_dist_dlib": lambda a, b: float(np.linalg.norm(a - b)),
             "face_match_dlib": lambda a, b: float(np.linalg.norm(a - b) < SAME_PERSON),
         },
+        lost={"face_match_dlib": 0.0},  # nobody is recognised without a face
     )
 
 

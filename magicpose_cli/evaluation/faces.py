@@ -8,7 +8,7 @@ MediaPipe Holistic's (`DETECTOR`): it is offline, and of a face that is blurred,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,11 +27,13 @@ class FaceNetwork:
         crop: a face of a frame, uint8 ``(H W 3)``, as the network wants it; None where the pose has no whole face.
         embed: such crops to features ``(n d)``.
         compare: by metric, its value for the features ``(d)`` of the result's and of the truth's face.
+        lost: by metric, its value where the truth alone has a face; such frames do not count for the others.
     """
 
     crop: Callable[[np.ndarray, FramePose], np.ndarray | None]
     embed: Callable[[Sequence[np.ndarray]], np.ndarray]
     compare: Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
+    lost: Mapping[str, float] = field(default_factory=dict)
 
 
 _POINTS = (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,))
@@ -79,12 +81,14 @@ class FacePairs:
         ours, theirs = self._network.crop(result, result_pose), self._network.crop(truth, truth_pose)
         if ours is not None and theirs is not None:
             self._waiting.append((self._count, ours, theirs))
+        elif theirs is not None:
+            self._found[self._count] = dict(self._network.lost)
         self._count += 1
         if 2 * len(self._waiting) >= BATCH_SIZE:
             self._work_off()
 
     def values(self) -> dict[str, list[float | None]]:
-        """By metric of the network, one value a frame; None where not both sides have a face."""
+        """By metric of the network, one value a frame; None where a frame does not count."""
         self._work_off()
         return {
             key: [self._found.get(number, {}).get(key) for number in range(self._count)]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import console
+from ..errors import MagicPoseError
 from ..media.atomic import write_file
 from ..weights import cache_dir
 from .clips import Numbered
@@ -67,6 +68,12 @@ class FeatureCache:
             except (ValueError, EOFError, OSError) as error:
                 console.warn(f"{path} cannot be read ({error}): its features are computed again.")
         features = compute()
-        with write_file(path) as temporary, temporary.open("wb") as file:
-            np.save(file, features, allow_pickle=False)
+        try:
+            with write_file(path) as temporary, temporary.open("wb") as file:
+                np.save(file, features, allow_pickle=False)
+        except (
+            OSError,
+            MagicPoseError,
+        ) as error:  # a comparison is not lost for want of a place to remember it
+            console.warn(f"features are not kept for the next time: {error}")
         return features

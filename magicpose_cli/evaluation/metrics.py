@@ -48,12 +48,14 @@ METRICS = (
     Metric("fid", "disco", "0 and up", "lower", needs=("weights",)),
     Metric("fid_vid", "disco", "0 and up", "lower", needs=("weights",)),
     Metric("face_cos", "disco", "-1..1", "higher", needs=("weights", "detector")),
+    Metric("dtssd", "disco", "0..255 squared", "lower"),
     Metric("l1", "corrected", "0..255", "lower", reconstruction.l1),
     Metric("psnr", "corrected", "dB", "higher", reconstruction.psnr),
     Metric("ssim", "corrected", "-1..1", "higher", reconstruction.ssim),
     Metric("lpips", "corrected", "0 and up", "lower", needs=("weights",)),
     Metric("fid_clean", "corrected", "0 and up", "lower", needs=("weights",)),
     Metric("fvd", "corrected", "0 and up", "lower", needs=("weights",)),
+    Metric("face_cos_all", "corrected", "-1..1", "higher", needs=("weights", "detector")),
     Metric("fid_effnet_lite0", "corrected", "0 and up", "lower", needs=("weights",)),
     Metric("face_dist_dlib", "corrected", "0 and up", "lower", needs=("weights", "detector")),
     Metric("face_match_dlib", "corrected", "0..1", "higher", needs=("weights", "detector")),
@@ -71,6 +73,10 @@ METRICS = (
 
 FRAME_METRICS = {metric.key: metric.of_frames for metric in METRICS if metric.of_frames is not None}
 """Those that a pair of frames gives without a network, by key."""
+
+
+FACE_KEYS = tuple(metric.key for metric in METRICS if metric.needs == ("weights", "detector"))
+"""Those of two faces, by a network that tells people apart."""
 
 
 def metrics_of(protocol: str) -> list[Metric]:

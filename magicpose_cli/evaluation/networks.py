@@ -100,12 +100,13 @@ def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
             watch.attach(network)
             found.of_frames["lpips_disco"] = partial(perceptual.lpips_disco, network)
             found.of_frames["lpips"] = partial(perceptual.lpips, network)
-    elif key == "face_cos":
+    elif key in ("face_cos", "face_cos_all"):
         from .adaface import face_network, load_adaface
 
-        adaface = load_adaface(path)
-        watch.attach(adaface)
-        found.of_faces.append(face_network(adaface))
+        if key not in found.face_keys:  # both have one network
+            adaface = load_adaface(path)
+            watch.attach(adaface)
+            found.of_faces.append(face_network(adaface))
     elif key in ("face_dist_dlib", "face_match_dlib"):
         from .dlib_faces import load_dlib
 

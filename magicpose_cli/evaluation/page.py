@@ -35,7 +35,13 @@ MOST_CLIPS = 40
 _EXTREMES = 3  # best frames a method, and worst ones; each of another clip
 _PICTURE_PX = 256  # at most so high
 _IDENTICAL_DB = 100  # the PSNR of equal frames: no value to draw an axis for
-_NOT_DRAWN = ("_agreeing", "_in_truth", "face_det", "_of_truth")  # by the ends of their keys
+_NOT_DRAWN = (
+    "_agreeing",
+    "_in_truth",
+    "face_det",
+    "face_match_dlib",
+    "_of_truth",
+)  # by the ends of their keys
 _FIRST_DRAWN = ("psnr", "ssim")
 
 

@@ -19,7 +19,7 @@ from .faces import FaceNetwork, FacePairs, face_found
 from .person_mask import PersonMasks
 from .sides import Place
 from .stopwatch import Stopwatch
-from .temporal import background, flicker
+from .temporal import background, difference_256, dtssd_of, flicker
 from .warping import flow_between, warping_error
 
 PerFrame = list[float | None]
@@ -116,8 +116,8 @@ class PeopleMeasure:
         found.samples["face_det"] = counts
         for pairs in self._faces:
             for key, values in pairs.values().items():
-                found.samples[key] = counts
-                found.mean(key, values, "MediaPipe finds no frame with a face on both sides.")
+                found.samples[key] = len(values) - values.count(None), counts[1]
+                found.mean(key, values, "MediaPipe finds no frame with a whole face on both sides.")
         return found
 
 
@@ -135,7 +135,7 @@ def _shares(points: list[tuple[int, int]], num_frames: int) -> PerFrame:
 
 
 class ChangeMeasure:
-    """`flicker` of the background and `warping_error`, each with the truth's own value beside it.
+    """`flicker` of the background and `warping_error`, each with the truth's own value beside it, and `dtssd`.
 
     A frame's value is that of the change from the frame before; a video's first frame has none.
 
@@ -149,6 +149,8 @@ class ChangeMeasure:
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._place_before: Place | None = None
         self._still_before = np.empty(0, bool)
+        self._apart_before = np.empty(0, np.float32)
+        self._dtssd: PerFrame = []
         kinds = ("warping_error", *(("flicker",) if masks is not None else ()))
         self._values: dict[str, tuple[PerFrame, PerFrame]] = {kind: ([], []) for kind in kinds}
 
@@ -161,6 +163,9 @@ class ChangeMeasure:
             with self._watch.running():
                 person = self._masks.find(truth)
             still = background(person)
+        apart = difference_256(result, truth)
+        self._dtssd.append(None if self._before is None else dtssd_of(self._apart_before, apart))
+        self._apart_before = apart
         now = (result, truth)
         flow = None if self._before is None else flow_between(self._before[1], truth)
         for side, frame in enumerate(now):
@@ -184,4 +189,5 @@ class ChangeMeasure:
         for kind, sides in self._values.items():
             for key, per_frame in zip((kind, f"{kind}_of_truth"), sides, strict=True):
                 found.mean(key, per_frame, reasons[kind])
+        found.mean("dtssd", self._dtssd, "no two frames are neighbours.")
         return found

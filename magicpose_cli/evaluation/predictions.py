@@ -56,7 +56,8 @@ class Predictions:
         """
         here = self.root / clip
         there = [here] if here.is_dir() else []
-        there += [path for suffix in VIDEO_SUFFIXES if (path := here.with_name(clip + suffix)).is_file()]
+        beside = sorted(here.parent.iterdir()) if here.parent.is_dir() else []
+        there += [p for p in beside if p.stem == here.name and p.suffix.lower() in VIDEO_SUFFIXES]
         flat = [] if there else self._in_one_folder(clip)
         if len(there) + bool(flat) != 1:
             raise InputError(

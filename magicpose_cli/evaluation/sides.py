@@ -126,7 +126,7 @@ def open_sides(generated: Frames, truth: Frames, align: Align = "strict") -> Pai
         align: `strict`: frame i stands beside frame i, and another number of frames is an error. `cut`: the same, up
             to the end of the shorter one. `time`: the generated video is brought to the truth's rate by
             timestamps, then as `cut`. `auto`: `time` where both have a rate and the rates differ, else `cut`, but
-            two folders of which one lacks a frame are an error. All that is done is said.
+            two folders of which one lacks a frame are an error, as with `strict`. All that is done is said.
 
     Raises:
         VideoError: a path cannot be read, or the numbers of frames differ where they must not.
@@ -155,9 +155,9 @@ def open_sides(generated: Frames, truth: Frames, align: Align = "strict") -> Pai
             return Pairs(_open(generated, theirs.fps), theirs, align, ours.fps)
         console.warn(f"{rates}: they are compared frame by frame.")
     pairs = Pairs(ours, theirs, align)
-    if ours.count is not None and theirs.count is not None and ours.count != theirs.count:
-        gap = _gap(ours, theirs)
-        if align == "strict" or (asked == "auto" and gap):
+    if ours.count is not None and theirs.count is not None:
+        gap = _gap(ours, theirs) if asked in ("strict", "auto") else ""
+        if gap or (align == "strict" and ours.count != theirs.count):
             raise uneven(ours.count, theirs.count, gap)
     return pairs
 
@@ -178,21 +178,43 @@ def _open(frames: Frames, fps: Fraction | None = None) -> Side:
 
 
 def _gap(ours: Side, theirs: Side) -> str:
-    """Which picture one of two folders lacks between pictures that both have; empty where none is."""
+    """Which picture one of two folders lacks between pictures that both have; empty where none is.
+
+    Names that both have say so; where the two are named differently, the numbers in the names do.
+    """
     if ours.folder is None or theirs.folder is None:
         return ""
-    names = [[path.stem for path in folder_pictures(side.folder)] for side in (ours, theirs) if side.folder]
-    shorter, longer = sorted(names, key=len)
-    if longer[: len(shorter)] == shorter or len(set(shorter) & set(longer)) < len(shorter) / 2:
+    sides = (ours, theirs)
+    names = [[path.stem for path in folder_pictures(side.folder)] for side in sides if side.folder]
+    if len(set(names[0]) & set(names[1])) >= min(map(len, names)) / 2:
+        for pair in zip(*names, strict=False):
+            lacking = [name for name, others in zip(pair, reversed(names), strict=True) if name not in others]
+            if lacking:
+                return f"{lacking[0]} is missing in {sides[1 - pair.index(lacking[0])].name}"
         return ""
-    missing = next(name for name in longer if name not in shorter)
-    return f"{missing} is missing in {ours.name if shorter is names[0] else theirs.name}"
+    places = [_relative_places(side) for side in sides]
+    for number, pair in enumerate(zip(*places, strict=False)):
+        if pair[0] != pair[1]:
+            behind = int(pair[1] > pair[0])
+            return f"a frame before {names[behind][number]} is missing in {sides[behind].name}"
+    return ""
+
+
+def _relative_places(side: Side) -> list[tuple[int, int]]:
+    """Of each frame: which video of the folder it is in, and how far it is behind that one's first frame."""
+    first: dict[str, int] = {}
+    found = []
+    for video, number in islice(side.places(), side.count):
+        start = first.setdefault(video, number)
+        found.append((list(first).index(video), number - start))
+    return found
 
 
 def uneven(ours: int, theirs: int, gap: str = "") -> VideoError:
     """The error of two videos that cannot be compared frame by frame."""
+    remedy = "Put it there" if gap else "Cut the longer one (--align cut does)"
     return VideoError(
         expected="as many generated frames as true ones",
         found=f"{ours} generated and {theirs} true" + (f" ({gap})" if gap else ""),
-        remedy="Cut the longer one (--align cut does), or generate all frames.",
+        remedy=f"{remedy}, or generate all frames.",
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from .distances import Distances
 from .long_video import LEAST_FRAMES as LONG
-from .metrics import METRICS
+from .metrics import FACE_KEYS, METRICS
 from .people import LEAST_FRAMES, SMALLEST_FACE_PX
 from .records import MEANS, Record, bootstrap, identity_kept, middle_of
 from .tables import unit_and_direction
@@ -23,7 +23,7 @@ _NO_VALUE = {
     "flicker": "no background stays still in two neighbouring frames",
     "warping_error": "no place of the truth is seen in two neighbouring frames",
     "seam": f"no clip has {LONG} frames",
-    "drift": f"no clip has {LONG} frames",
+    "drift": f"no clip has {LONG} frames with a background and a person",
     "face_det": "no face was found in the truth",
 }
 """Why a measure of `MEANS` has no value, by how its key starts."""
@@ -56,7 +56,11 @@ def sum_up(
         `not_computed`: reasons by key for the metrics of `score` that no method has.
     """
     drawn = {
-        name: {key: bootstrap(mean, of_clips) for key, (_, mean) in MEANS.items()}
+        name: {
+            # a record may hold what was measured with weights that are no longer there
+            key: [] if key in missing_weights else bootstrap(mean, of_clips)
+            for key, (_, mean) in MEANS.items()
+        }
         for name, of_clips in records.items()
     }
     methods = {
@@ -75,7 +79,7 @@ def _summarise(
     records: Sequence[Record], drawn: Drawn, distances: Distances, missing_weights: Mapping[str, str]
 ) -> dict[str, Any]:
     kept = identity_kept(records)
-    values = {key: mean(records) for key, (_, mean) in MEANS.items()}
+    values = {key: None if key in missing_weights else mean(records) for key, (_, mean) in MEANS.items()}
     reasons = {
         key: missing_weights.get(key) or _why_none(key) for key, value in values.items() if value is None
     }
@@ -88,8 +92,20 @@ def _summarise(
             "by_clip": kept,
         },
         "faces": sum(pair is not None for record in records for pair in record["openings"]["mouth"]),
-        "samples": distances.samples,
+        "samples": distances.samples | _faces_behind(records, values),
         "not_computed": reasons | distances.missing,
+    }
+
+
+def _faces_behind(
+    records: Sequence[Record], values: Mapping[str, float | None]
+) -> dict[str, tuple[int, int]]:
+    """Of each measure of faces: how many frames have a value, and how many have a face in the truth."""
+    theirs = sum(found is not None for r in records for found in r.get("faces", {}).get("found", []))
+    return {
+        key: (sum(v is not None for r in records for v in r["faces"][key]), theirs)
+        for key in FACE_KEYS
+        if values.get(key) is not None
     }
 
 

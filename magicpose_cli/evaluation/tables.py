@@ -110,7 +110,8 @@ def _absent_lines(report: Mapping[str, Any]) -> list[str]:
 def notes(report: Mapping[str, Any]) -> list[str]:
     """How each number is made that is not the papers' own, a sentence each."""
     faces = ", ".join(f"{name}: {method['faces']}" for name, method in report["methods"].items())
-    return [
+    there = measures(report)
+    found = [
         "pose_accuracy: share of the body joints that MediaPipe finds in the truth which it finds in the result "
         f"within {JOINT_TOLERANCE:.0%} of the person's height (median over frames of the joints' vertical extent); "
         "the same of the points of hands and face.",
@@ -120,12 +121,35 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"({report['segmenter']}).",
         "warping_error: mean absolute change along the truth's optical flow.",
         f"face_det: share of the truth's faces that {report['detector']} finds in the result too.",
-        "face_dist_dlib: distance of dlib's features of both faces, aligned by MediaPipe's points; face_match_dlib: "
-        "the share of frames where it is below 0.6, dlib's threshold for one person. fid_effnet_lite0: distance "
-        "of EfficientNet-Lite0's features. These networks come in packages; no published figure is comparable.",
         "identity: the result's colours of face, hair and clothes are nearest to the right person among all clips'.",
         "`*_disco`: as published, wrap-around and all (see README); the others as they should be.",
     ]
+    if "face_dist_dlib" in there:
+        found.append(
+            "face_dist_dlib: distance of dlib's features of both faces, aligned by MediaPipe's points; "
+            "face_match_dlib: the share of the truth's faces of which it is below 0.6, dlib's threshold for one person."
+        )
+    if "fid_effnet_lite0" in there:
+        found.append("fid_effnet_lite0: distance of EfficientNet-Lite0's features, on a scale of its own.")
+    counts = _counts(report)
+    if counts:
+        found.append(
+            f"Behind each (of the result, of the truth): {counts}. Frechet distances of few are large."
+        )
+    if report["settings"].get("stride", 1) > 1:
+        found.append(
+            "Only each so many frames was taken (--stride): changes, clips and distances are of those."
+        )
+    return found
+
+
+def _counts(report: Mapping[str, Any]) -> str:
+    """How many frames, clips or faces are behind a measure: of the method that has the fewest."""
+    fewest: dict[str, tuple[int, int]] = {}
+    for method in report["methods"].values():
+        for key, counts in method.get("samples", {}).items():
+            fewest[key] = min(fewest.get(key, tuple(counts)), tuple(counts))
+    return ", ".join(f"{key} {ours} and {theirs}" for key, (ours, theirs) in fewest.items())
 
 
 def cell(method: Mapping[str, Any], key: str) -> str:

@@ -48,9 +48,18 @@ def dtssd(generated: Numbered, truth: Numbered) -> list[float]:
     for (number, ours), (their_number, theirs) in zip(generated, truth, strict=True):
         if number != their_number:
             raise ValueError(f"frame {number} stands beside frame {their_number}")
-        # the difference of changes is the change of the difference
-        difference = resized_bicubic(ours, DTSSD_SIZE_PX) - resized_bicubic(theirs, DTSSD_SIZE_PX)
+        apart = difference_256(ours, theirs)
         if before is not None and before[0] + 1 == number:
-            values.append(float(np.mean((difference - before[1]) ** 2, dtype=np.float64)))
-        before = number, difference
+            values.append(dtssd_of(before[1], apart))
+        before = number, apart
     return values
+
+
+def difference_256(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """The difference of two frames, uint8 ``(H W 3)``, at dtSSD's size: float32 ``(256 256 3)``."""
+    return resized_bicubic(ours, DTSSD_SIZE_PX) - resized_bicubic(theirs, DTSSD_SIZE_PX)
+
+
+def dtssd_of(before: np.ndarray, after: np.ndarray) -> float:
+    """dtSSD of two neighbours, each as `difference_256`: the difference of changes is the change of the difference."""
+    return float(np.mean((after - before) ** 2, dtype=np.float64))

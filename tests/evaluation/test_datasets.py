@@ -51,14 +51,19 @@ def test_pose_maps_may_have_another_suffix_and_may_lack_where_none_are_needed(tm
     assert opened("tiktok", root, poses_needed=True)["a"].maps is not None
     (folder / "0001.jpg").unlink()
     with pytest.raises(InputError, match=r"a pose map for each frame, found no .*0001\.png"):
-        opened("tiktok", root)
+        opened("tiktok", root, poses_needed=True)
+    assert opened("tiktok", root)["a"].maps is None, "where no model needs them, a warning does"
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
     assert opened("tiktok", root)["a"].maps is None
     write_frames(folder, [0] * 4)
     with pytest.raises(InputError, match=r"a frame for a pose map .*0003\.png"):
-        opened("tiktok", root)
+        opened("tiktok", root, poses_needed=True)
+    for i, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / f"pose_{i}.png") if i < 3 else path.unlink()
+    maps = opened("tiktok", root, poses_needed=True)["a"].maps
+    assert maps is not None and maps.name_of(1).endswith("pose_1.png"), "named otherwise, they go in order"
 
 
 def test_sequences_335_to_340(tmp_path: Path) -> None:

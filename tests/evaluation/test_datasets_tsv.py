@@ -135,3 +135,28 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     images.write_text("".join(gone))
     with pytest.raises(InputError, match=r"frame 0002 after TiktokDance_00337_0001\.png"):
         opened(root)
+
+
+def test_broken_files_around_the_tsvs_are_named(tmp_path: Path) -> None:
+    root = write_tsvs(tmp_path, relative=True)
+    (root / "val_images.lineidx").write_text("0\njunk\n")
+    with pytest.raises(InputError, match=r"a number in each line of .*val_images\.lineidx"):
+        opened(root)
+    (root / "val_images.lineidx").unlink()
+    (root / "img.list").write_text("val_images.tsv\n")
+    named = {"composite": True, "img": "img.list", "caption_linelist": "order.tsv"}
+    (root / "own.yaml").write_text(yaml.safe_dump(named))
+    with pytest.raises(InputError, match=r"order\.tsv, as the YAML says, found no such file"):
+        opened(root / "own.yaml")
+    for line in ("0\t99\n", "3\t0\n", "0\n", "a\tb\n"):
+        (root / "order.tsv").write_text(line)
+        with pytest.raises(InputError, match=r"a TSV's number and a row's in each line of .*order\.tsv"):
+            opened(root / "own.yaml")
+    (root / "img.list").write_text("gone.tsv\n")
+    with pytest.raises(InputError, match=r"gone\.tsv, as the YAML says"):
+        opened(root / "own.yaml")
+    (root / "own.yaml").unlink()
+    (root / "val_vid2line.tsv").unlink()
+    (root / "val_images.tsv").write_text("")
+    with pytest.raises(InputError, match="rows in the TSV of images"):
+        opened(root)

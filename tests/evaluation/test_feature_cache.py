@@ -63,3 +63,11 @@ def test_score_keeps_the_truths_features_only(
     kept = next(features_dir().iterdir())
     np.save(kept, np.load(kept) + 1)
     assert score(frames(), frames(1), "disco", tmp_path)["fid"] > found["fid"], "what is kept is what is used"
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    found = FeatureCache(tmp_path / "file" / "kept").get("fid", "a" * 64, "b" * 64, lambda: np.ones((2, 3)))
+    assert found.shape == (2, 3) and "features are not kept" in capsys.readouterr().err

@@ -54,7 +54,9 @@ def test_the_given_folder_comes_before_torchs(tmp_path: Path, torch_home: Path) 
     assert find_weights("fvd") == (torch_home / name, "")
 
 
-def test_another_file_of_that_name_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_of_that_name_is_not_taken(
+    tmp_path: Path, torch_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vgg16 = weights_of("lpips")
     (tmp_path / vgg16.name).write_bytes(b"weights")
     path, reason = find_weights("lpips", tmp_path)
@@ -62,6 +64,11 @@ def test_another_file_of_that_name_is_not_taken(tmp_path: Path, monkeypatch: pyt
     known = replace(vgg16, sha256=hashlib.sha256(b"weights").hexdigest())
     monkeypatch.setattr(metric_weights, "METRIC_WEIGHTS", (known,))
     assert find_weights("lpips", tmp_path) == (tmp_path / vgg16.name, "")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / vgg16.name).write_bytes(b"half")
+    (torch_home / vgg16.name).write_bytes(b"weights")
+    found = find_weights("lpips", tmp_path / "damaged")
+    assert found == (torch_home / vgg16.name, ""), "a damaged file hides no good one"
 
 
 def test_a_network_takes_its_own_weights_and_no_others(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def test_a_video_for_a_clip(tmp_path: Path, suffix: str) -> None:
             writer.write(picture(level))
     clip = clip_of(tmp_path, 4)
     assert greys(Predictions("mine", tmp_path / "made"), clip) == pytest.approx([20, 120, 220], abs=6)
+    made = tmp_path / "made" / f"a{suffix}"
+    made.rename(made.with_suffix(suffix.upper()))
+    assert greys(Predictions("mine", tmp_path / "made"), clip) == pytest.approx([20, 120, 220], abs=6)
+    made.with_suffix(suffix.upper()).rename(made)
     write_frames(tmp_path / "made" / "a", range(3))
     with pytest.raises(InputError, match=rf"one folder or video of the clip a .*found a and a\{suffix}"):
         Predictions("mine", tmp_path / "made").check(clip)

@@ -79,3 +79,25 @@ def test_a_folder_that_lacks_a_frame_is_not_cut_in_silence(tmp_path: Path) -> No
         **score(short, short, quick=True),
         "not_computed": 0,
     }
+
+
+def test_folders_that_lack_different_frames_are_not_laid_beside_each_other(tmp_path: Path) -> None:
+    ours, theirs = (
+        pictures(tmp_path / "ours", [1, 2, 4, 5, 6]),
+        pictures(tmp_path / "theirs", [1, 2, 3, 4, 5]),
+    )
+    for align in ("strict", "auto"):
+        with pytest.raises(VideoError, match=r"5 generated and 5 true \(0003 is missing in ours\)"):
+            score(ours, theirs, align=align, quick=True)  # type: ignore[arg-type]
+        with pytest.raises(VideoError, match=r"0003 is missing in ours"):
+            score(theirs, ours, align=align, quick=True)  # type: ignore[arg-type]
+    other = pictures(tmp_path / "other", [1, 2, 4, 5])
+    for path in other.iterdir():
+        path.rename(other / f"gen_{path.name}")
+    with pytest.raises(VideoError, match=r"a frame before gen_0004 is missing in other"):
+        score(other, theirs, align="auto", quick=True)
+    # every second frame beside each: numbers of another step are numbers all the same
+    second = pictures(tmp_path / "second", [2, 4, 6, 8, 10])
+    for path in second.iterdir():
+        path.rename(second / f"frame_{path.name}")
+    assert score(second, theirs, quick=True)["frames"] == 5

@@ -120,3 +120,18 @@ def test_the_best_of_a_row() -> None:
     assert unit_and_direction("psnr_disco") == ("dB, wrapped", "higher")
     assert unit_and_direction("flicker_of_truth") == ("0..255", "")
     assert unit_and_direction("fid") == ("0 and up", "lower") and unit_and_direction("unheard of") == ("", "")
+
+
+def test_what_was_measured_with_weights_that_are_gone_has_no_value() -> None:
+    clips = records([[20.0], [30.0]])
+    for record in clips:
+        record["faces"] = {"found": [1.0], "face_dist_dlib": [0.3], "face_match_dlib": [1.0]}
+    there = sum_up({"a": clips})["methods"]["a"]
+    assert there["values"]["face_dist_dlib"] == pytest.approx(0.3) and there["samples"]["face_dist_dlib"] == (
+        2,
+        2,
+    )
+    gone = sum_up({"a": clips}, missing_weights={"face_dist_dlib": "it needs weights"})["methods"]["a"]
+    assert "face_dist_dlib" not in gone["values"] and gone["intervals"]["face_dist_dlib"] is None
+    assert gone["not_computed"]["face_dist_dlib"] == "it needs weights"
+    assert gone["values"]["face_match_dlib"] == 1

@@ -63,3 +63,12 @@ def test_threads_change_nothing() -> None:
         cv2.setNumThreads(count)
     assert np.array_equal(flows[0].source_x, flows[1].source_x)
     assert np.array_equal(flows[0].believed, flows[1].believed)
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (12, 64), (12, 400), (64, 11), (16, 16)])
+def test_small_frames_have_a_flow_too(shape: tuple[int, int]) -> None:
+    before = texture()[: shape[0]]
+    before = np.tile(before, (1, 4, 1))[:, : shape[1]]
+    flow = flow_between(before, before)
+    assert flow.source_x.shape == flow.believed.shape == shape
+    assert flow.believed.all() and warping_error(before, before, flow) == pytest.approx(0, abs=0.5)

@@ -146,7 +146,14 @@ def _rows_of(path: Path) -> list[Row]:
     """Where its rows start: from the ``.lineidx`` beside it, or by reading it through."""
     index = path.with_suffix(".lineidx")
     if index.is_file():
-        return [(path, int(line)) for line in index.read_text().split()]
+        try:
+            return [(path, int(line)) for line in index.read_text().split()]
+        except ValueError as error:  # no number, no text
+            raise InputError(
+                expected=f"a number in each line of {index}",
+                found=str(error),
+                remedy="Delete it, or write it anew.",
+            ) from error
     rows, at = [], 0
     with path.open("rb") as file:
         for line in file:
@@ -206,9 +213,25 @@ def _named(yaml_file: Path, field: str, name: str) -> Path:
 
 
 def _composite(list_file: Path, order: Path) -> list[Row]:
-    sources = [_rows_of(list_file.parent / line) for line in list_file.read_text().split()]
-    numbers = [line.split("\t") for line in order.read_text().splitlines() if line.strip()]
-    return [sources[int(source)][int(row)] for source, row, *_ in numbers]
+    files = [list_file.parent / line for line in list_file.read_text().split()]
+    missing = next((path for path in (*files, order) if not path.is_file()), None)
+    if missing is not None:
+        raise InputError(
+            expected=f"{missing}, as the YAML says", found="no such file", remedy="Put it there."
+        )
+    sources = [_rows_of(path) for path in files]
+    rows = []
+    for line in filter(str.strip, order.read_text().splitlines()):
+        try:
+            source, row = (int(cell) for cell in line.split("\t")[:2])
+            rows.append(sources[source][row])
+        except (ValueError, IndexError) as error:
+            raise InputError(
+                expected=f"a TSV's number and a row's in each line of {order}, of those in {list_file}",
+                found=repr(line[:40]),
+                remedy="Write the files anew.",
+            ) from error
+    return rows
 
 
 def _companions(images: Path) -> dict[str, list[Row]]:
@@ -232,6 +255,10 @@ def _yamls_in(root: Path) -> list[Path]:
 
 def _spans(rows: list[Row] | None, keys: list[str], root: Path) -> list[tuple[int, int]]:
     """First and last row of each video."""
+    if not keys:
+        raise InputError(
+            expected=f"rows in the TSV of images in {root}", found="none", remedy="Write it anew."
+        )
     if rows is None:
         starts = [i for i, key in enumerate(keys) if i == 0 or _video_of(key) != _video_of(keys[i - 1])]
         return list(zip(starts, [start - 1 for start in starts[1:]] + [len(keys) - 1], strict=True))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from ... import console
 from ...errors import InputError
 from ...media.probe import folder_pictures
 from .check import check_numbers
@@ -51,14 +52,30 @@ def _open(frames: Path, maps: Path, masks: Path, number: int, poses_needed: bool
         frames.name,
         number,
         PictureFiles(tuple(paths)),
-        _beside(paths, maps, "a pose map") if poses_needed or maps.is_dir() else None,
+        _maps(paths, maps, poses_needed),
         _beside(paths, masks, "a mask") if masks.is_dir() else None,
     )
 
 
+def _maps(frames: list[Path], folder: Path, needed: bool) -> PictureFiles | None:
+    """Pose maps, which are only shown where no model needs them: then they need not fit."""
+    if not needed and not folder.is_dir():
+        return None
+    try:
+        return _beside(frames, folder, "a pose map")
+    except InputError as error:
+        if needed:
+            raise
+        console.warn(f"shown without pose maps: {error}")
+        return None
+
+
 def _beside(frames: list[Path], folder: Path, what: str) -> PictureFiles:
-    """The picture for each frame: of the frame's name, whatever its suffix."""
+    """The picture for each frame: of the frame's name, whatever its suffix; or, where no name fits, in their order."""
     there = {path.stem: path for path in folder_pictures(folder)} if folder.is_dir() else {}
+    if len(there) == len(frames) and not any(path.stem in there for path in frames):
+        console.say(f"{folder}: named otherwise than the frames, {what} goes with each in their order.")
+        return PictureFiles(tuple(there.values()))
     missing = next((path for path in frames if path.stem not in there), None)
     if missing is not None:
         raise InputError(
