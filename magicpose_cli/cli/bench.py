@@ -35,6 +35,9 @@ def bench(
             "--compare", help="Also the paper's plain order: each network for each frame, nothing kept."
         ),
     ] = False,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Through torch.compile, block by block; takes minutes first.")
+    ] = False,
     against_cpu: Annotated[
         bool,
         typer.Option("--against-cpu", help="Also compare a prediction with the CPU's in fp32."),
@@ -57,6 +60,8 @@ def bench(
         device,
         dtype.value,
         compare,
+        compile_,
+        against_cpu,
     )
     report = run(options)
     console.result(report if as_json else _as_table(report), as_json=as_json)

@@ -105,6 +105,14 @@ def retarget(
             rich_help_panel=_TIME,
         ),
     ] = None,
+    compile_: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Through torch.compile: minutes first, for long videos on a GPU.",
+            rich_help_panel=_TIME,
+        ),
+    ] = False,
     vram: Annotated[
         float | None,
         typer.Option(
@@ -208,6 +216,7 @@ def retarget(
         window=window,
         overlap=overlap,
         batch=batch,
+        compile=compile_,
         vram_gb=vram,
         windows=windows.value,
         also=tuple(also or ()),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .. import __version__
+from .. import __version__, console
 from ..device import pick_device, pick_dtype, wait_for
 from ..diffusion.cost import count_costs
 from ..errors import OptionError
@@ -48,6 +48,7 @@ class BenchOptions:
         guidance: None is the model's own.
         device, dtype: where and in which format.
         compare: time the paper's plain order beside it: each network for each frame, nothing kept.
+        compile: through `torch.compile`, block by block; not what is compared with the CPU's.
         against_cpu: compare a prediction with the CPU's in fp32: for who has a GPU, which our tests have not.
     """
 
@@ -60,6 +61,7 @@ class BenchOptions:
     device: str = "auto"
     dtype: str = "auto"
     compare: bool = False
+    compile: bool = False
     against_cpu: bool = False
 
 
@@ -87,6 +89,12 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         options.frames, options.steps, guided_steps=options.steps * (guidance not in (0, 1))
     )
     given = _inputs(options.frames, width_px, height_px)
+    if options.compile:
+        from ..diffusion.compiled import compile_blocks
+
+        compile_blocks(pipeline)
+        console.say("Compiling: a first video, which does not count.")
+        _time_a_video(pipeline, given, options.steps, guidance, device)
     rounds = [_time_a_video(pipeline, given, options.steps, guidance, device) for _ in range(options.rounds)]
     seconds = {part: median(r[part] for r in rounds) for part in rounds[0]}
     floors = {part: rates.seconds(flops) for part, flops in video.items()}
@@ -112,6 +120,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         "guidance": guidance,
         "device": str(device),
         "dtype": str(dtype).removeprefix("torch."),
+        "compile": options.compile,
         "threads": torch.get_num_threads(),
         "rates_gflops": {
             "convolutions": round(rates.convolutions / 1e9),

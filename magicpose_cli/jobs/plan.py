@@ -45,6 +45,7 @@ class RetargetOptions:
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
         batch: independent frames in one pass; None for what memory allows.
+        compile: through `torch.compile`, block by block.
         vram_gb: how much of a GPU's memory to use; None for what is free.
         windows: ``shifted``, or ``reference`` for the circular ones of the reference implementation.
         also: more pictures of the reference's person.
@@ -75,6 +76,7 @@ class RetargetOptions:
     window: int = 16
     overlap: int = 4
     batch: int | None = None
+    compile: bool = False
     vram_gb: float | None = None
     windows: str = "shifted"
     also: tuple[Path, ...] = ()
@@ -186,6 +188,13 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         console.warn(
             f"pictures of {size_px[0]}x{size_px[1]} are decoded in tiles, to spare memory; their colours may differ."
         )
+    offload = _choose_offload(model_dir, device, dtype, size_px, batch, budget)
+    if options.compile and offload != "none":
+        raise OptionError(
+            expected="--compile with a model that stays on the GPU",
+            found=f"one whose networks take turns there ({offload} offload)",
+            remedy="Leave --compile out, or use a smaller --size or --batch.",
+        )
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
@@ -202,7 +211,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         dtype=dtype,
         sampling=sampling,
         batch=batch,
-        offload=_choose_offload(model_dir, device, dtype, size_px, batch, budget),
+        offload=offload,
         vae_tiles=vae_tiles,
         controls=controls,
         audio=audio,

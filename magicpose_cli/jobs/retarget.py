@@ -89,6 +89,13 @@ def retarget(
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps, plan.offload)
         if plan.vae_tiles:
             pipeline.vae.enable_tiling()
+        if options.compile:
+            from ..diffusion.compiled import compile_blocks
+
+            count = compile_blocks(pipeline)
+            console.say(
+                f"{count} blocks of the networks are compiled at their first use: minutes, once a run."
+            )
     placed = plan.reference_place.apply(plan.reference, edge_colour(plan.reference))
 
     with ExitStack() as stack:

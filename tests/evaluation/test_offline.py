@@ -68,7 +68,10 @@ def test_effnet_sees_noise_and_equals_and_no_batches() -> None:
     np.testing.assert_allclose(features([enumerate(frames[:3]), enumerate(frames[3:])]), whole, atol=1e-4)
 
 
-def test_a_file_that_is_not_the_released_one_is_not_taken(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_released_one_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magicpose_cli.evaluation.metric_weights.package_dir", lambda package: None)
     path = tmp_path / "dlib_face_recognition_resnet_model_v1.dat"
     path.write_bytes(b"another network")
     found = load_networks(["face_dist_dlib"], tmp_path)

@@ -21,7 +21,7 @@ from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.video import open_writer
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "fixtures" / "eval-golden"
-DISCO = {"l1_disco", "psnr_disco", "ssim_disco"}
+DISCO = {"dtssd", "l1_disco", "psnr_disco", "ssim_disco"}
 CORRECTED = {"l1", "psnr", "ssim"}
 CHANGE = {"warping_error", "warping_error_of_truth"}
 FLICKER = {"flicker", "flicker_of_truth"}

@@ -49,6 +49,8 @@ def test_the_command_prints_a_table_or_json(folder):
     assert "pose ControlNet" in table.output
     as_json = CliRunner().invoke(app, [*given, "--json"])
     assert json.loads(as_json.stdout)["frames"] == 2
+    against = CliRunner().invoke(app, [*given, "--json", "--against-cpu"])
+    assert json.loads(against.stdout)["against_cpu"]["relative_rms"] < 1e-5
 
 
 def test_a_size_the_model_cannot_make_is_refused(folder):
