@@ -135,7 +135,7 @@ def _shares(points: list[tuple[int, int]], num_frames: int) -> PerFrame:
 
 
 class ChangeMeasure:
-    """`flicker` of the background and `warping_error`, each with the truth's own value beside it, and `dtssd`.
+    """`flicker` of the background and `warping_error`, each with the truth's own value beside it.
 
     A frame's value is that of the change from the frame before; a video's first frame has none.
 
@@ -149,8 +149,6 @@ class ChangeMeasure:
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._place_before: Place | None = None
         self._still_before = np.empty(0, bool)
-        self._apart_before = np.empty(0, np.float32)
-        self._dtssd: PerFrame = []
         kinds = ("warping_error", *(("flicker",) if masks is not None else ()))
         self._values: dict[str, tuple[PerFrame, PerFrame]] = {kind: ([], []) for kind in kinds}
 
@@ -163,9 +161,6 @@ class ChangeMeasure:
             with self._watch.running():
                 person = self._masks.find(truth)
             still = background(person)
-        apart = difference_256(result, truth)
-        self._dtssd.append(None if self._before is None else dtssd_of(self._apart_before, apart))
-        self._apart_before = apart
         now = (result, truth)
         flow = None if self._before is None else flow_between(self._before[1], truth)
         for side, frame in enumerate(now):
@@ -189,5 +184,26 @@ class ChangeMeasure:
         for kind, sides in self._values.items():
             for key, per_frame in zip((kind, f"{kind}_of_truth"), sides, strict=True):
                 found.mean(key, per_frame, reasons[kind])
-        found.mean("dtssd", self._dtssd, "no two frames are neighbours.")
+        return found
+
+
+class DtssdMeasure:
+    """`dtssd`: how differently the two videos change; a frame's value is that of the change from the frame before."""
+
+    def __init__(self) -> None:
+        self._before: np.ndarray | None = None
+        self._place_before: Place | None = None
+        self._values: PerFrame = []
+
+    def see(self, result: np.ndarray, truth: np.ndarray, place: Place) -> None:
+        """See `PairMeasure`."""
+        apart = difference_256(result, truth)
+        follows = self._place_before == (place[0], place[1] - 1)
+        self._values.append(dtssd_of(self._before, apart) if follows and self._before is not None else None)
+        self._before, self._place_before = apart, place
+
+    def found(self) -> Found:
+        """See `PairMeasure`."""
+        found = Found()
+        found.mean("dtssd", self._values, "no two frames are neighbours.")
         return found

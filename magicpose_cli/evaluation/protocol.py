@@ -25,7 +25,7 @@ from .faces import DETECTOR
 from .feature_cache import FeatureCache, features_dir, videos_sha256
 from .metrics import Metric, Protocol, metrics_of
 from .networks import OF_FRAMES_ALONE, Networks, OfFrames, load_networks, too_few
-from .pair_measures import ChangeMeasure, PairMeasure, PeopleMeasure, PerFrame
+from .pair_measures import ChangeMeasure, DtssdMeasure, PairMeasure, PeopleMeasure, PerFrame
 from .person_mask import SEGMENTER, PersonMasks
 from .sides import Align, Frames, Pairs, open_sides
 from .stopwatch import Stopwatch
@@ -183,6 +183,8 @@ def _open_measures(
         result.detector = DETECTOR if seen else ""
     except MissingDependencyError as error:
         result.not_computed |= dict.fromkeys(seen, str(error))
+    if "dtssd" in keys:
+        measures.append(DtssdMeasure())
     if "warping_error" in keys:
         measures.append(ChangeMeasure(masks, watch))
     return measures
