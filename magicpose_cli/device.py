@@ -144,14 +144,20 @@ def working_bytes(frames: int, dtype: torch.dtype, width_px: int, height_px: int
     return frames * _VALUES_A_PIXEL * width_px * height_px * dtype.itemsize
 
 
-def decodes_in_tiles(memory_bytes: int, width_px: int, height_px: int) -> bool:
-    """Whether a VAE should decode a picture in parts: where the whole, in fp32, takes more than 40 % of a memory.
+TILE_PX = 512
+"""Side of the tiles in which a VAE sees a picture that is too large for it: SD's own size."""
 
+
+def decodes_in_tiles(memory_bytes: int, width_px: int, height_px: int) -> bool:
+    """Whether a VAE should see a picture in tiles: where the whole, in fp32, takes more than 40 % of a memory.
+
+    A picture of one tile has no parts.
     SD's decoder has about 1,000 values a pixel at a time (measured at 256 and 512 px), near what the networks have.
     """
     import torch
 
-    return working_bytes(1, torch.float32, width_px, height_px) > _SHARE * memory_bytes
+    takes = working_bytes(1, torch.float32, width_px, height_px)
+    return max(width_px, height_px) > TILE_PX and takes > _SHARE * memory_bytes
 
 
 def frames_at_once(memory_bytes: int, dtype: torch.dtype, width_px: int, height_px: int) -> int:

@@ -158,6 +158,12 @@ class MagicPosePipeline(DiffusionPipeline):
         self._call(self.vae)
         return decode(self.vae, latents)
 
+    def use_tiles(self, tile_px: int) -> None:
+        """Let the VAE see larger pictures in tiles of this side, which overlap and blend: less memory."""
+        self.vae.enable_tiling()
+        self.vae.tile_sample_min_size = tile_px // fold_of(self.vae)
+        self.vae.tile_latent_min_size = tile_px // self.latent_factor
+
     def embed_picture(self, pictures: np.ndarray) -> Tensor | None:
         """CLIP's embedding ``(1 r d)`` of references, uint8 ``(r H W 3)``; None for a model without image encoder."""
         if self.image_encoder is None:

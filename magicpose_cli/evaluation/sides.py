@@ -180,19 +180,28 @@ def _open(frames: Frames, fps: Fraction | None = None) -> Side:
 def _gap(ours: Side, theirs: Side) -> str:
     """Which picture one of two folders lacks between pictures that both have; empty where none is.
 
-    Names that both have say so; where the two are named differently, the numbers in the names do.
+    Numbers that keep step say that none is, wherever they start. Else names that both have tell, and where the two are
+    named differently, the numbers again.
     """
     if ours.folder is None or theirs.folder is None:
         return ""
     sides = (ours, theirs)
     names = [[path.stem for path in folder_pictures(side.folder)] for side in sides if side.folder]
-    if len(set(names[0]) & set(names[1])) >= min(map(len, names)) / 2:
-        for pair in zip(*names, strict=False):
-            lacking = [name for name, others in zip(pair, reversed(names), strict=True) if name not in others]
-            if lacking:
-                return f"{lacking[0]} is missing in {sides[1 - pair.index(lacking[0])].name}"
-        return ""
+    sets = [set(own) for own in names]
+    share_names = len(sets[0] & sets[1]) >= min(map(len, names)) / 2
     places = [_relative_places(side) for side in sides]
+    if places[0] == places[1]:
+        if share_names and names[0][0] != names[1][0]:
+            console.warn(
+                f"{names[0][0]} is compared with {names[1][0]}, and so on: frame by frame in their order."
+            )
+        return ""
+    if share_names:
+        for pair in zip(*names, strict=False):
+            lacking = [side for side in (0, 1) if pair[1 - side] not in sets[side]]
+            if lacking:
+                return f"{pair[1 - lacking[0]]} is missing in {sides[lacking[0]].name}"
+        return ""
     for number, pair in enumerate(zip(*places, strict=False)):
         if pair[0] != pair[1]:
             behind = int(pair[1] > pair[0])
@@ -201,20 +210,24 @@ def _gap(ours: Side, theirs: Side) -> str:
 
 
 def _relative_places(side: Side) -> list[tuple[int, int]]:
-    """Of each frame: which video of the folder it is in, and how far it is behind that one's first frame."""
-    first: dict[str, int] = {}
+    """Of each frame: which video of the folder it is in, and how far it is behind that one's first frame.
+
+    Where each picture would be a video of its own, its name's last number is not the frame's: then all are one.
+    """
+    first: dict[str, tuple[int, int]] = {}
     found = []
     for video, number in islice(side.places(), side.count):
-        start = first.setdefault(video, number)
-        found.append((list(first).index(video), number - start))
-    return found
+        which, start = first.setdefault(video, (len(first), number))
+        found.append((which, number - start))
+    return list(zip([0] * len(found), range(len(found)), strict=True)) if len(first) == len(found) else found
 
 
 def uneven(ours: int, theirs: int, gap: str = "") -> VideoError:
     """The error of two videos that cannot be compared frame by frame."""
-    remedy = "Put it there" if gap else "Cut the longer one (--align cut does)"
     return VideoError(
-        expected="as many generated frames as true ones",
+        expected="the same frames on both sides" if gap else "as many generated frames as true ones",
         found=f"{ours} generated and {theirs} true" + (f" ({gap})" if gap else ""),
-        remedy=f"{remedy}, or generate all frames.",
+        remedy="Put it there, or compare them in their order with --align cut."
+        if gap
+        else "Cut the longer one (--align cut does), or generate all frames.",
     )

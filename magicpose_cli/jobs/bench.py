@@ -48,7 +48,7 @@ class BenchOptions:
         guidance: None is the model's own.
         device, dtype: where and in which format.
         compare: time the paper's plain order beside it: each network for each frame, nothing kept.
-        compile: through `torch.compile`, block by block; not what is compared with the CPU's.
+        compile: through `torch.compile`, block by block; the CPU's own prediction is not.
         against_cpu: compare a prediction with the CPU's in fp32: for who has a GPU, which our tests have not.
     """
 
@@ -90,8 +90,9 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     )
     given = _inputs(options.frames, width_px, height_px)
     if options.compile:
-        from ..diffusion.compiled import compile_blocks
+        from ..diffusion.compiled import check_compiler, compile_blocks
 
+        check_compiler(device)
         compile_blocks(pipeline)
         console.say("Compiling: a first video, which does not count.")
         _time_a_video(pipeline, given, options.steps, guidance, device)
@@ -140,7 +141,9 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         },
     }
     if options.compare:
-        report["plain_order"] = compare_with_plain_order(pipeline, given, guidance, device, options.rounds)
+        report["plain_order"] = compare_with_plain_order(
+            pipeline, given, guidance, device, options.rounds, warm_up=options.compile
+        )
     if options.against_cpu:
         exact = _open(options, torch.device("cpu"), torch.float32)[1]
         report["against_cpu"] = compare_with_cpu(exact, pipeline, given, guidance)

@@ -110,7 +110,7 @@ class Plan:
         sampling: the model's own with the preset's and the user's values.
         batch: frames in one pass of the networks.
         offload: how networks share a GPU's memory.
-        vae_tiles: whether the VAE decodes a picture in parts.
+        vae_tiles: whether the VAE sees pictures in tiles.
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
@@ -152,6 +152,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         pick_dtype,
         total_memory,
     )
+    from ..diffusion.compiled import check_compiler
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
@@ -186,9 +187,11 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     vae_tiles = decodes_in_tiles(memory, *size_px)
     if vae_tiles:
         console.warn(
-            f"pictures of {size_px[0]}x{size_px[1]} are decoded in tiles, to spare memory; their colours may differ."
+            f"pictures of {size_px[0]}x{size_px[1]} go through the VAE in tiles, to spare memory; colours may differ."
         )
     offload = _choose_offload(model_dir, device, dtype, size_px, batch, budget)
+    if options.compile:
+        check_compiler(device)
     if options.compile and offload != "none":
         raise OptionError(
             expected="--compile with a model that stays on the GPU",

@@ -71,6 +71,7 @@ def retarget(
     Raises:
         InputError: anything wrong with what was given, before a model is loaded.
     """
+    from ..device import TILE_PX
     from ..diffusion.folder import load_model
 
     clock = _Clock()
@@ -88,7 +89,7 @@ def retarget(
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps, plan.offload)
         if plan.vae_tiles:
-            pipeline.vae.enable_tiling()
+            pipeline.use_tiles(TILE_PX)
         if options.compile:
             from ..diffusion.compiled import compile_blocks
 

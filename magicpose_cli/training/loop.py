@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch.optim.lr_scheduler import LambdaLR
@@ -54,10 +54,10 @@ def fit(
     """
     settings = stage.settings
     kwargs = [DistributedDataParallelKwargs(find_unused_parameters=stage.may_skip_parameters)]
-    device = pick_device("auto")
+    # told, it joins processes on CPUs too, which it would otherwise let run apart
+    device = PartialState(cpu=pick_device("auto").type == "cpu").device
     precision = training_precision(settings.mixed_precision, device)
     accelerator = Accelerator(
-        # told, it joins processes on CPUs too, which it would otherwise let run apart
         cpu=device.type == "cpu",
         mixed_precision=precision,
         gradient_accumulation_steps=settings.accumulate,

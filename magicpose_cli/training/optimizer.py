@@ -96,7 +96,8 @@ class _StaysFp32(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        return args[0].float() if func is Tensor.bfloat16 else func(*args, **(kwargs or {}))
+        # a copy, as bf16 would be: what follows may work in place
+        return args[0].float().clone() if func is Tensor.bfloat16 else func(*args, **(kwargs or {}))
 
 
 def _is_matrix(weight: Tensor) -> bool:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from magicpose_cli.diffusion.compiled import compile_blocks
+from magicpose_cli.diffusion.compiled import check_compiler, compile_blocks
 from magicpose_cli.diffusion.pipeline import MagicPosePipeline
+from magicpose_cli.errors import MissingDependencyError
 
 from ..tiny import make_tiny
 
@@ -34,6 +35,16 @@ def test_the_frames_are_the_same(motion: bool, caplog: pytest.LogCaptureFixture)
     assert np.abs(frames_of(compiled) - plain).max() <= 1, "nor does a second video meet the first one's bank"
     graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     assert graphs > 0 and "recompile_limit" not in caplog.text
+
+
+def test_without_a_compiler_it_is_said_before_a_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: _no_compiler)
+    with pytest.raises(MissingDependencyError, match=r"found no g\+\+\. .*leave --compile out"):
+        check_compiler(torch.device("cpu"))
+
+
+def _no_compiler(_: torch.Tensor) -> torch.Tensor:
+    raise RuntimeError("no g++")
 
 
 @pytest.mark.slow

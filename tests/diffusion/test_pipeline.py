@@ -132,6 +132,20 @@ def test_sizes_follow_the_networks(tiny):
         next(tiny(np.zeros((32, 30, 3), np.uint8), np.zeros((1, 32, 30, 3), np.uint8)))
 
 
+def test_a_vae_sees_large_pictures_in_tiles_that_blend(tiny, monkeypatch):
+    tiled = make_tiny()
+    tiled.use_tiles(64)
+    seen = []
+    decode = type(tiled.vae).tiled_decode
+    monkeypatch.setattr(type(tiled.vae), "tiled_decode", lambda *a, **k: seen.append(1) or decode(*a, **k))
+    draw = torch.Generator().manual_seed(0)
+    small, large = (torch.randn(1, 4, side, side, generator=draw) for side in (16, 40))
+    assert np.array_equal(tiled.decode(small), tiny.decode(small)) and not seen
+    whole, parts = tiny.decode(large).astype(int), tiled.decode(large).astype(int)
+    assert seen and parts.shape == whole.shape
+    assert 0 < np.abs(parts - whole).mean() < np.abs(whole - whole.mean()).mean() / 2
+
+
 def test_windows_of_one_video_share_the_bank(tiny):
     reads = []
     read = tiny.network.read_reference

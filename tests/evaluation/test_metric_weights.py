@@ -45,6 +45,14 @@ def test_an_absent_file_is_a_reason(key: str, tmp_path: Path, torch_home: Path) 
         assert part in reason
 
 
+def test_a_place_at_home_is_shown_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inside = find_weights("fvd", tmp_path / "weights")[1]
+    assert "is not in ~/weights nor in" in inside
+    monkeypatch.setenv("HOME", "/")
+    assert str(tmp_path / "weights") in find_weights("fvd", tmp_path / "weights")[1]
+
+
 def test_the_given_folder_comes_before_torchs(tmp_path: Path, torch_home: Path) -> None:
     name = weights_of("fvd").name
     (torch_home / name).write_bytes(b"torch's")

@@ -101,3 +101,19 @@ def test_folders_that_lack_different_frames_are_not_laid_beside_each_other(tmp_p
     for path in second.iterdir():
         path.rename(second / f"frame_{path.name}")
     assert score(second, theirs, quick=True)["frames"] == 5
+
+
+def test_numbers_that_keep_step_are_compared_wherever_they_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from_0, from_1 = pictures(tmp_path / "from_0", [0, 1, 2, 3]), pictures(tmp_path / "from_1", [1, 2, 3, 4])
+    assert score(from_1, from_0, quick=True)["l1"] == 2
+    assert "0001 is compared with 0000, and so on" in capsys.readouterr().err
+    seeds = pictures(tmp_path / "seeds", [0, 1, 2, 3])
+    for path in seeds.iterdir():
+        path.rename(seeds / f"img_{path.stem}_seed42.png")
+    assert score(seeds, from_0, quick=True)["l1"] == 0
+    unpadded = pictures(tmp_path / "unpadded", [0, 1, 2, 3])
+    for path in unpadded.iterdir():
+        path.rename(unpadded / f"{int(path.stem)}.png")
+    assert score(unpadded, from_0, quick=True)["l1"] == 0

@@ -73,4 +73,4 @@ def test_what_may_not_fit_at_all_is_said(plan, capsys) -> None:
 def test_large_pictures_are_decoded_in_tiles_which_is_said(inputs, plan, capsys) -> None:
     assert not plan(8 * 2**30).vae_tiles
     assert plan(8 * 2**30, size="2048x2048").vae_tiles
-    assert "2048x2048 are decoded in tiles" in capsys.readouterr().err
+    assert "2048x2048 go through the VAE in tiles" in capsys.readouterr().err
