@@ -81,7 +81,7 @@ def computes_bf16() -> bool:
 def training_precision(wanted: str, device: torch.device) -> str:
     """The mixed precision to train in: what a recipe wants, but "no" where a CPU turns bf16 into fp32 and back.
 
-    There a step takes five times as long in bf16 as in fp32 (measured on an AVX2 CPU).
+    There a step takes ten times as long in bf16 as in fp32 (measured on an AVX2 CPU).
     """
     return "no" if wanted == "bf16" and device.type == "cpu" and not computes_bf16() else wanted
 
