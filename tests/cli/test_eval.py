@@ -57,9 +57,10 @@ def test_a_row_a_frame_as_csv(clips: tuple[str, str], tmp_path: Path) -> None:
     command = ["eval", clips[0], "--truth", clips[1], "--csv", str(out)]
     assert CliRunner().invoke(app, command).exit_code == 0
     header, *rows = [line.split(",") for line in out.read_text().splitlines()]
-    assert header[:7] == ["frame", "l1_disco", "psnr_disco", "ssim_disco", "l1", "psnr", "ssim"]
+    assert header[:8] == ["frame", "l1_disco", "psnr_disco", "ssim_disco", "dtssd", "l1", "psnr", "ssim"]
     assert "flicker" in header
-    assert [row[0] for row in rows] == ["1", "2", "3"] and {float(row[4]) for row in rows} == {10}
+    l1 = header.index("l1")
+    assert [row[0] for row in rows] == ["1", "2", "3"] and {float(row[l1]) for row in rows} == {10}
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 2 and "add --force" in again.stderr and "compare" not in again.stderr
     assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
