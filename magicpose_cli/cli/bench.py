@@ -51,17 +51,17 @@ def bench(
     from ..jobs.fit import read_size
 
     options = BenchOptions(
-        model,
-        frames,
-        steps,
-        rounds,
-        None if size is None else read_size(size),
-        guidance,
-        device,
-        dtype.value,
-        compare,
-        compile_,
-        against_cpu,
+        model=model,
+        frames=frames,
+        steps=steps,
+        rounds=rounds,
+        size_px=None if size is None else read_size(size),
+        guidance=guidance,
+        device=device,
+        dtype=dtype.value,
+        compare=compare,
+        compile=compile_,
+        against_cpu=against_cpu,
     )
     report = run(options)
     console.result(report if as_json else _as_table(report), as_json=as_json)

@@ -1,7 +1,7 @@
 """Networks through `torch.compile`, block by block.
 
-Residual and transformer blocks, which a UNet repeats, are compiled: in a tenth of the time that a whole network takes,
-and what was compiled for one block serves all of its shape. The numbers differ in their last bits.
+Residual and transformer blocks, which a UNet repeats, are compiled: what was compiled for one serves all of its shape.
+The numbers differ in their last bits.
 """
 
 from __future__ import annotations

@@ -152,7 +152,6 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         pick_dtype,
         total_memory,
     )
-    from ..diffusion.compiled import check_compiler
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
@@ -191,13 +190,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         )
     offload = _choose_offload(model_dir, device, dtype, size_px, batch, budget)
     if options.compile:
-        check_compiler(device)
-    if options.compile and offload != "none":
-        raise OptionError(
-            expected="--compile with a model that stays on the GPU",
-            found=f"one whose networks take turns there ({offload} offload)",
-            remedy="Leave --compile out, or use a smaller --size or --batch.",
-        )
+        _check_compile(device, offload)
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
@@ -251,6 +244,18 @@ def _choose_offload(
             f"Networks take turns on the GPU ({chosen} offload), to keep within {budget / 2**30:.1f} GB."
         )
     return chosen
+
+
+def _check_compile(device: torch.device, offload: Offload) -> None:
+    from ..diffusion.compiled import check_compiler
+
+    if offload != "none":
+        raise OptionError(
+            expected="--compile with a model that stays on the GPU",
+            found=f"one whose networks take turns there ({offload} offload)",
+            remedy="Leave --compile out, or use a smaller --size or --batch.",
+        )
+    check_compiler(device)
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
