@@ -91,6 +91,19 @@ def test_the_same_run_gives_the_same_bytes_and_another_seed_others(inputs, tmp_p
     assert first != other
 
 
+def test_what_is_planned_is_done_to_the_model(inputs, tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr("magicpose_cli.diffusion.compiled.check_compiler", lambda _: done.append("checked"))
+    monkeypatch.setattr("magicpose_cli.diffusion.compiled.compile_blocks", lambda _: done.append("compiled"))
+    monkeypatch.setattr("magicpose_cli.device.decodes_in_tiles", lambda *_: True)
+    monkeypatch.setattr(
+        "magicpose_cli.MagicPosePipeline.use_tiles", lambda self, side: done.append(f"tiles of {side}")
+    )
+    report = _run(inputs, tmp_path / "out.mp4", compile=True)
+    assert done == ["checked", "tiles of 512", "compiled"]
+    assert report["options"]["compile"] and report["options"]["vae_tiles"]
+
+
 def test_a_folder_of_pictures_chains_into_the_same_video(inputs, tmp_path):
     _run(inputs, tmp_path / "one.mp4")
     _run(inputs, f"{tmp_path}/frames/")
