@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate import Accelerator, AutocastKwargs, DistributedDataParallelKwargs, PartialState
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch.optim.lr_scheduler import LambdaLR
@@ -26,10 +27,20 @@ from torch.optim.lr_scheduler import LambdaLR
 from .. import console
 from ..device import pick_device, training_precision
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import MagicPoseError, OptionError, RecipeError
+from ..errors import InputError, MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from .optimizer import make_optimizer
+from .sharding import (
+    ShardedAverage,
+    check_sharding,
+    gather,
+    is_sharded,
+    plan_sharding,
+    settle,
+    standalone,
+    whole_weights,
+)
 from .stages import Share, Stage
 
 STATE, MODEL, LOG = "state", "model", "log.csv"
@@ -63,7 +74,7 @@ def fit(
         gradient_accumulation_steps=settings.accumulate,
         kwargs_handlers=kwargs,
     )
-    _check_distribution(accelerator.distributed_type.value)
+    check_sharding(accelerator, stage, name)
     shares = settings.accumulate * accelerator.num_processes
     _check_shares(settings.batch_size, shares)
     if accelerator.num_processes > 1:
@@ -74,9 +85,9 @@ def fit(
         )
     # first, since an optimizer may hold views of the weights
     stage.module.to(accelerator.device)
-    if device.type == "cpu":
+    sharded = is_sharded(accelerator)
+    if device.type == "cpu" and not sharded:  # FSDP refuses weights that are not contiguous
         stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16, 1.1 times in fp32
-    trained = list(stage.trained())
     optimizer = make_optimizer(stage.rates(), settings)
     schedule = get_scheduler(
         settings.schedule,
@@ -84,10 +95,16 @@ def fit(
         num_warmup_steps=settings.warmup_steps,
         num_training_steps=settings.steps,
     )
+    if sharded:
+        plan_sharding(accelerator)
     # the schedule is not prepared: accelerate would step it once for each process
     module, optimizer = accelerator.prepare(stage.module, optimizer)
+    if sharded:
+        settle(module, pipeline)
     accelerator.register_for_checkpointing(schedule)
-    average = EMAModel(trained, decay=settings.ema_decay) if settings.ema_decay else None
+    trained = list(stage.trained())  # now, since spread weights take the place of whole ones
+    kind = ShardedAverage if sharded else EMAModel
+    average = kind(trained, decay=settings.ema_decay) if settings.ema_decay else None
     if average is not None:
         accelerator.register_for_checkpointing(average)
 
@@ -113,7 +130,8 @@ def fit(
             for batch in islice(batches, settings.accumulate):
                 batch = _to_device(batch, accelerator.device)
                 with accelerator.accumulate(module):
-                    loss = module(**batch)
+                    with accelerator.autocast(AutocastKwargs(cache_enabled=not sharded)):
+                        loss = module(**batch)
                     accelerator.backward(loss)  # divides by the turns
                     if accelerator.sync_gradients:
                         accelerator.clip_grad_norm_(trained, settings.max_grad_norm)
@@ -134,15 +152,19 @@ def fit(
                 bar.describe(f"{description}, loss {mean:.4f}")
                 losses = []
             if ends or number % settings.save_every == 0:
-                if is_main:
-                    with _averaged(average, trained):
+                with _averaged(average, trained):
+                    weights = gather(module) if sharded else {}
+                    if is_main:
                         stage.finish()
-                        _save_model(pipeline, run_dir)
+                        _save_model(standalone(pipeline, weights) if sharded else pipeline, run_dir)
                 # last, since it says how far the run is: killed before, the step is done again
                 _save_state(accelerator, run_dir, name, number)
-            if is_main and (ends or number % settings.sample_every == 0):
-                with _averaged(average, trained), _evaluating(stage.module):
-                    save_picture(run_dir / "samples" / f"{number:06d}.png", stage.samples())
+            if (is_main or sharded) and (ends or number % settings.sample_every == 0):
+                # in this order: it is averages that are gathered
+                with _averaged(average, trained), whole_weights(module, pipeline), _evaluating(stage.module):
+                    grid = stage.samples()
+                if is_main:
+                    save_picture(run_dir / "samples" / f"{number:06d}.png", grid)
             accelerator.wait_for_everyone()
     # not end_training(): it parts the processes, and `train all` goes on with the next stage
     return run_dir / MODEL
@@ -159,16 +181,6 @@ def _read_ahead(stage: Stage, seed: int, steps: range, shares: list[Share]) -> I
             waiting = following
         if waiting is not None:
             yield waiting.result()
-
-
-def _check_distribution(kind: str) -> None:
-    """Averages, states and models are written by one process, which must hold all weights."""
-    if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
-        raise OptionError(
-            expected="processes that each hold the whole model (accelerate's DDP)",
-            found=kind,
-            remedy="Run accelerate config again without it; gradient_checkpointing and accumulate save memory.",
-        )
 
 
 def _check_shares(batch_size: int, shares: int) -> None:
@@ -197,8 +209,17 @@ def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
 def _resume(accelerator: Accelerator, run_dir: Path) -> int:
     if not (run_dir / STATE / "step.json").is_file():
         return 0
+    there = json.loads((run_dir / STATE / "step.json").read_text())
+    was_sharded = there.get("sharded", False)
+    if was_sharded != is_sharded(accelerator):
+        kinds = {True: "under FSDP", False: "without FSDP"}
+        raise InputError(
+            expected=f"a run begun {kinds[not was_sharded]} in {run_dir}, to go on with",
+            found=f"one {kinds[was_sharded]}",
+            remedy=f"Launch it {kinds[was_sharded]}, or start a new run with --init {run_dir / MODEL}.",
+        )
     accelerator.load_state(str(run_dir / STATE))
-    return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
+    return int(there["step"])
 
 
 def _follow_recipe(schedule: LambdaLR, rates: list[float]) -> None:
@@ -211,10 +232,14 @@ def _follow_recipe(schedule: LambdaLR, rates: list[float]) -> None:
 def _save_state(accelerator: Accelerator, run_dir: Path, name: str, step: int) -> None:
     """Write all that resuming needs, whole or not at all; draws depend on the step, so one process's state is all's."""
     if not accelerator.is_main_process:
+        if is_sharded(accelerator):  # gives its parts, and writes nothing that is kept
+            with TemporaryDirectory() as aside:
+                accelerator.save_state(aside)
         return
     with write_folder(run_dir / STATE, overwrite=True) as folder:
         accelerator.save_state(str(folder))
-        (folder / "step.json").write_text(json.dumps({"stage": name, "step": step}))
+        done = {"stage": name, "step": step, "sharded": is_sharded(accelerator)}
+        (folder / "step.json").write_text(json.dumps(done))
 
 
 def _save_model(pipeline: MagicPosePipeline, run_dir: Path) -> None:

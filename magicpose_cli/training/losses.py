@@ -100,6 +100,9 @@ class NoiseLoss(nn.Module):
         noisy_reference: as above.
     """
 
+    _no_split_modules = ("BasicTransformerBlock", "ResnetBlock2D")
+    """Under FSDP, what is gathered as one (accelerate asks a model for it by this name)."""
+
     def __init__(
         self,
         network: MagicPoseNetwork,

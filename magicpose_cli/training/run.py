@@ -83,6 +83,8 @@ def run_stage(
     Raises:
         InputError: something that the stage needs is not there.
     """
+    # first, since it says which of several GPUs is this process's
+    PartialState(cpu=pick_device("auto").type == "cpu")
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
     optimisation = _settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
@@ -94,7 +96,7 @@ def run_stage(
     width_px, height_px = settings.sampling.width_px, settings.sampling.height_px
     if holds_videos(data_dir):
         # one process takes the videos apart, the others find the clips there
-        with PartialState(cpu=pick_device("auto").type == "cpu").main_process_first():
+        with PartialState().main_process_first():
             data_dir = clips_of_videos(data_dir, width_px, height_px, settings.data.fps)
     cell_px = pipeline.latent_factor
     clips = load_clips(data_dir, "train", width_px, height_px, cell_px, settings.data.crop)

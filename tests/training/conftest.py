@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +41,26 @@ def clips(tmp_path_factory) -> Path:
                     picture[8 + 2 * frame : 20 + 2 * frame, 8:20] = colours[1]
                     save_picture(root / folder / f"v{video}" / f"{frame:04d}.png", picture)
     return root
+
+
+def in_two_processes(
+    *arguments: str | Path, program: str = "magicpose_cli", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`magicpose train` in two processes on CPUs, with more in their environment.
+
+    In one of thirty runs under FSDP, gloo's own thread crashed in malloc; that, and nothing else, is tried once more.
+    """
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", program]
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    for more in ([], ["--resume"]):
+        done = subprocess.run(
+            [sys.executable, *command, "train", *map(str, arguments), *more],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **own, **environment},
+            timeout=300,
+        )
+        if "SIGSEGV" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done

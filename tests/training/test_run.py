@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator, DistributedType
 from safetensors.torch import load_file
 
 from magicpose_cli.diffusion.folder import read_facts
 from magicpose_cli.diffusion.fresh import new_model
-from magicpose_cli.errors import InputError, MagicPoseError, OptionError, RecipeError
+from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
 from magicpose_cli.recipe import STAGES, Recipe, read_recipe
 from magicpose_cli.training import loop
 from magicpose_cli.training.run import find_recipe, run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
 from ..tiny import TINY
-from .conftest import write_recipe
+from .conftest import in_two_processes, write_recipe
 
 
 def _run(
@@ -209,23 +205,9 @@ def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(clip
             torch.testing.assert_close(tensor, theirs[name], atol=2e-4, rtol=1e-3)
 
 
-def _in_two_processes(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "magicpose_cli"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, *command, "train", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done
-
-
 def test_two_processes_run_all_stages(clips, tmp_path):
     recipe = write_recipe(tmp_path / "tiny.toml", motion={"batch_size": 2})
-    done = _in_two_processes("all", "--recipe", recipe, "--data", clips, "-o", tmp_path / "runs")
+    done = in_two_processes("all", "--recipe", recipe, "--data", clips, "-o", tmp_path / "runs")
     assert done.stdout.strip() == str(tmp_path / "runs" / "motion" / "model")
     assert read_facts(tmp_path / "runs" / "motion" / "model").has_motion
 
@@ -233,7 +215,7 @@ def test_two_processes_run_all_stages(clips, tmp_path):
 def test_two_processes_give_the_losses_of_one(clips, stages, tmp_path):
     recipe = write_recipe(tmp_path / "shared.toml", pose=SHARED)
     _run("pose", clips, recipe, tmp_path / "one", stages["vae"])
-    done = _in_two_processes(
+    done = in_two_processes(
         "pose", "--recipe", recipe, "--data", clips, "--init", stages["vae"], "-o", tmp_path / "two"
     )
     assert "2 processes (MULTI_CPU)" in done.stderr
@@ -282,9 +264,3 @@ def test_a_stage_that_the_recipe_lacks_is_refused(clips, tmp_path):
         run_stage(
             "vae", recipe="sd15", data_dir=clips, init_dirs=[], run_dir=tmp_path / "run", resume=False, seed=0
         )
-
-
-def test_sharded_weights_are_refused_before_training(clips, stages, tmp_path, monkeypatch):
-    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.FSDP))
-    with pytest.raises(OptionError, match=r"hold the whole model.*found FSDP"):
-        _run("pose", clips, write_recipe(tmp_path / "tiny.toml"), tmp_path / "run", stages["vae"])
