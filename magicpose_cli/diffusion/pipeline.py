@@ -280,7 +280,8 @@ class MagicPosePipeline(DiffusionPipeline):
             window: frames denoised together.
             overlap: frames that neighbouring windows share.
             offsets: one for each step: the reference implementation's circular windows. None: windows of our own,
-                shifted each step by an offset drawn from the seed, never joining the last frame to the first.
+                shifted each step by an offset drawn from the seed, never joining the last frame to the first, and
+                fading into each other where they overlap.
             controls: strength and time of bank and pose.
             reference_noise: as in `predict_noise`, the same in each step.
             circular: without offsets, take the reference's windows all the same, at offsets drawn from the seed.
@@ -323,7 +324,9 @@ class MagicPosePipeline(DiffusionPipeline):
                 return circular_windows(frames, window, overlap, draw.randrange(frames))
             return shifted_windows(frames, window, overlap, draw.randrange(max(window - overlap, 1)))
 
-        return denoise(latents, predict, scheduler, steps, windows, on_step)
+        is_reference = circular or offsets is not None  # which averages plainly
+        fade = overlap if self.network.has_motion and not is_reference else 0
+        return denoise(latents, predict, scheduler, steps, windows, on_step, fade=fade)
 
     def _say_if_independent(self, frames: int) -> None:
         if frames > 1 and not self.network.has_motion and not self._said_independent:

@@ -1,4 +1,7 @@
-"""The denoising loop (paper appendix C): per step, predict each window, average where they overlap, step once."""
+"""The denoising loop (paper appendix C): per step, predict each window, average where they overlap, step once.
+
+The average is the paper's plain one, or lets a window fade into the next.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from .. import console
 from ..recipe import Solver
+from .windows import fading
 
 Predict = Callable[[Tensor, int, Sequence[int]], Tensor]
 """(latents of a window ``(f c h w)``, timestep, frame numbers) -> guided prediction ``(f c h w)``."""
@@ -79,6 +83,8 @@ def denoise(
     num_inference_steps: int,
     windows: Windows,
     on_step: Callable[[int], None] | None = None,
+    *,
+    fade: int = 0,
 ) -> Tensor:
     """Denoise a video's latents.
 
@@ -89,6 +95,7 @@ def denoise(
         num_inference_steps: steps from noise to picture.
         windows: which frames go together at each step; each frame must be in at least one.
         on_step: called after each window with the number of frames that this step had not seen before.
+        fade: frames at both ends of a window that count less where windows overlap (`windows.fading`).
 
     Returns:
         Clean latents ``(f c h w)``, in fp32 on the CPU.
@@ -100,15 +107,16 @@ def denoise(
     for part in parts:
         current[part] = latents[part] * scheduler.init_noise_sigma
     for step, timestep in enumerate(scheduler.timesteps.tolist()):
-        count = torch.zeros(len(latents), 1, 1, 1)
+        weight = torch.zeros(len(latents), 1, 1, 1)
         total.zero_()
         for frames in windows(step):
             scaled = scheduler.scale_model_input(current[frames], timestep)
-            total[frames] += predict(scaled, timestep, frames).to(total)
+            own = torch.tensor(fading(len(frames), fade))[:, None, None, None]
+            total[frames] += own * predict(scaled, timestep, frames).to(total)
             if on_step is not None:
-                on_step(int((count[frames] == 0).sum()))
-            count[frames] += 1
+                on_step(int((weight[frames] == 0).sum()))
+            weight[frames] += own
         for part, solver in zip(parts, solvers, strict=True):
-            mean = total[part] / count[part]
+            mean = total[part] / weight[part]
             current[part] = solver.step(mean, timestep, current[part], return_dict=False)[0]
     return current

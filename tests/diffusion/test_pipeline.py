@@ -12,7 +12,7 @@ import torch
 
 from magicpose_cli import MagicPosePipeline, PoseSequence
 from magicpose_cli.diffusion import pipeline as pipeline_module
-from magicpose_cli.diffusion import pose_embeddings
+from magicpose_cli.diffusion import pose_embeddings, sampler
 from magicpose_cli.diffusion.folder import check_folder, load_model
 from magicpose_cli.errors import ModelError, RecipeError
 from magicpose_cli.pose.sequence import FramePose
@@ -227,6 +227,19 @@ def test_offsets_choose_the_reference_implementations_windows(tiny_motion):
     ours = tiny_motion.denoise(latents, reference, maps)
     theirs = tiny_motion.denoise(latents, reference, maps, offsets=[5, 9, 2])
     assert (ours - theirs).abs().max() > 1e-4
+
+
+def test_windows_of_our_own_fade_into_each_other_and_the_references_are_averaged(tiny_motion, monkeypatch):
+    latents, maps = torch.randn(20, 4, 8, 8), torch.rand(20, 3, 32, 32)
+    reference = torch.randn(1, 4, 8, 8)
+
+    def made(**options):
+        return tiny_motion.denoise(latents, reference, maps, num_inference_steps=2, **options)
+
+    ours, theirs = made(), made(offsets=[5, 9])
+    monkeypatch.setattr(sampler, "fading", lambda length, fade: [1.0] * length)
+    assert (made() - ours).abs().max() > 1e-4
+    torch.testing.assert_close(made(offsets=[5, 9]), theirs)
 
 
 def test_a_fresh_pose_embedding_sees_strokes_as_strongly_as_latents():

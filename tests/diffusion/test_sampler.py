@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
@@ -99,3 +101,30 @@ def test_a_frames_noise_depends_on_seed_and_number_alone():
     before = torch.random.get_rng_state()
     frame_noise(3, (4, 2, 2), 7, shared=False)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def _seam(shifts: bool, fade: int) -> float:
+    """Change across the last step's window borders over change elsewhere; a frame depends on its place alone."""
+    frames, steps, draw = 100, 10, random.Random(0)
+    pattern = torch.randn(16, 4, 4, 4, generator=torch.Generator().manual_seed(0)).cumsum(0) / 8
+    last: list[list[int]] = []
+
+    def windows(step):
+        last[:] = shifted_windows(frames, 16, 4, draw.randrange(12) if shifts else 0)
+        return last
+
+    def predict(x, timestep, numbers):
+        return 0.5 * x + pattern[: len(numbers)]
+
+    noise = frame_noise(frames, (4, 4, 4), 0, shared=True)
+    made = denoise(noise, predict, DDIMScheduler(**REFERENCE_SCHEDULE), steps, windows, fade=fade)
+    changes = (made[1:] - made[:-1]).abs().mean((1, 2, 3))
+    borders = {w[0] - 1 for w in last if w[0]} | {w[-1] for w in last if w[-1] < frames - 1}
+    across = changes[sorted(borders)].mean()
+    return float(across / changes[[i for i in range(frames - 1) if i not in borders]].mean())
+
+
+def test_windows_that_fade_and_shift_leave_no_seam():
+    assert _seam(shifts=False, fade=0) > 1.5
+    assert _seam(shifts=False, fade=4) <= 1.1
+    assert _seam(shifts=True, fade=4) <= 1.1

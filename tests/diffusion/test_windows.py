@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
+from magicpose_cli.diffusion.windows import circular_windows, fading, shifted_windows
 
 shapes = st.tuples(st.integers(1, 200), st.integers(1, 24), st.integers(0, 23), st.integers(0, 500)).filter(
     lambda s: s[2] < s[1]
@@ -56,3 +56,18 @@ def test_circular_windows_are_the_reference_implementations(golden):
 def test_an_overlap_as_long_as_the_window_is_refused():
     with pytest.raises(ValueError, match="overlap of 16"):
         shifted_windows(20, 16, 16)
+
+
+@given(length=st.integers(1, 24), fade=st.integers(0, 23))
+def test_a_window_fades_at_both_ends_alike_and_never_to_nothing(length, fade):
+    weights = fading(length, fade)
+    assert len(weights) == length
+    assert weights == weights[::-1]
+    assert 0 < min(weights) <= max(weights) <= 1
+    assert fade or set(weights) == {1.0}
+
+
+def test_where_two_windows_overlap_their_weights_make_one():
+    weights = fading(16, 4)
+    assert weights[4:12] == [1.0] * 8
+    assert [a + b for a, b in zip(weights[:4], weights[12:], strict=True)] == pytest.approx([1.0] * 4)
