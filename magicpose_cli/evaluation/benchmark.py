@@ -116,10 +116,10 @@ def _measure(
     results: Results, methods: Sequence[str], clips: Sequence[TestClip], weights_dir: Path | None
 ) -> tuple[dict[str, list[Record]], dict[str, Any]]:
     """The records of all methods, and what they come to, with what measured it and how long that took."""
-    watch, whole = Stopwatch(), Stopwatch()
+    watch, detecting, whole = Stopwatch(), Stopwatch(), Stopwatch()
     networks = load_networks((m.key for m in METRICS if "weights" in m.needs), weights_dir, watch)
     with whole.running():
-        records = record_all(results, methods, clips, networks)
+        records = record_all(results, methods, clips, networks, detecting)
         distances = distances_of(
             networks,
             [partial(results.truth, clip) for clip in clips],
@@ -134,7 +134,7 @@ def _measure(
         "weights": networks.weights,
         "missing_weights": networks.missing,
         "versions": versions(networks=bool(networks.weights)),
-        "seconds": {"networks": watch.seconds, "all": whole.seconds},
+        "seconds": {"networks": watch.seconds, "detectors": detecting.seconds, "all": whole.seconds},
     }
 
 

@@ -17,10 +17,15 @@ from .networks import Networks
 from .person_mask import people_in
 from .records import Record, is_complete, make_record
 from .results import Results
+from .stopwatch import Stopwatch
 
 
 def record_all(
-    results: Results, names: Sequence[str], clips: Sequence[TestClip], networks: Networks
+    results: Results,
+    names: Sequence[str],
+    clips: Sequence[TestClip],
+    networks: Networks,
+    detecting: Stopwatch,
 ) -> dict[str, list[Record]]:
     """Each method's record of each clip, by the method's name.
 
@@ -31,6 +36,7 @@ def record_all(
         names: the methods'.
         clips: in order.
         networks: of the metrics that need weights.
+        detecting: runs while people are looked for.
     """
     records: dict[str, list[Record]] = {name: [] for name in names}
     with (
@@ -44,12 +50,14 @@ def record_all(
                 if not path.is_file() or not is_complete(json.loads(path.read_text()), networks):
                     if truth is None:
                         truth = results.truth(clip)
-                        poses = [detector.detect_still(frame) for frame in truth]
                         person = results.people(clip)
-                        if person is None:
-                            person = people_in(truth)
+                        with detecting.running():
+                            poses = [detector.detect_still(frame) for frame in truth]
+                            if person is None:
+                                person = people_in(truth)
                     made = results.made(name, clip)
-                    found = _found(made, detector)
+                    with detecting.running():
+                        found = _found(made, detector)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_json(path, make_record(made, truth, found, poses or [], person, networks))
                 records[name].append(json.loads(path.read_text()))
