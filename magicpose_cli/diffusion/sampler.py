@@ -111,7 +111,7 @@ def denoise(
         total.zero_()
         for frames in windows(step):
             scaled = scheduler.scale_model_input(current[frames], timestep)
-            own = torch.tensor(fading(len(frames), fade))[:, None, None, None]
+            own = torch.tensor(fading(frames, len(latents), fade))[:, None, None, None]
             total[frames] += own * predict(scaled, timestep, frames).to(total)
             if on_step is not None:
                 on_step(int((weight[frames] == 0).sum()))

@@ -34,7 +34,6 @@ from .optimizer import make_optimizer
 from .sharding import (
     ShardedAverage,
     check_sharding,
-    gather,
     is_sharded,
     plan_sharding,
     settle,
@@ -152,11 +151,12 @@ def fit(
                 bar.describe(f"{description}, loss {mean:.4f}")
                 losses = []
             if ends or number % settings.save_every == 0:
-                with _averaged(average, trained):
-                    weights = gather(module) if sharded else {}
-                    if is_main:
+                if is_main or sharded:
+                    with _averaged(average, trained):
                         stage.finish()
-                        _save_model(standalone(pipeline, weights) if sharded else pipeline, run_dir)
+                        whole = standalone(pipeline, module) if sharded else pipeline
+                        if whole is not None:
+                            _save_model(whole, run_dir)
                 # last, since it says how far the run is: killed before, the step is done again
                 _save_state(accelerator, run_dir, name, number)
             if (is_main or sharded) and (ends or number % settings.sample_every == 0):

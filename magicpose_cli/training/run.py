@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
+from accelerate.utils import disable_fsdp_ram_efficient_loading
 
 from .. import console
 from ..device import pick_device
@@ -83,7 +84,8 @@ def run_stage(
     Raises:
         InputError: something that the stage needs is not there.
     """
-    # first, since it says which of several GPUs is this process's
+    disable_fsdp_ram_efficient_loading()  # each process reads its own weights, whatever a launcher asks for
+    # before a model is loaded, since it says which of several GPUs is this process's
     PartialState(cpu=pick_device("auto").type == "cpu")
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
     optimisation = _settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")

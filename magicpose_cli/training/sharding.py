@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType, PartialState
+from accelerate.utils import is_torch_version
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import OptionError, RecipeError
 from .stages import Stage
+
+TRIED_TORCH = "2.14"
+"""Older ones leave a block that is computed anew in backward as if its forward had not ended."""
 
 
 def is_sharded(accelerator: Accelerator) -> bool:
@@ -39,7 +43,7 @@ def check_sharding(accelerator: Accelerator, stage: Stage, name: str) -> None:
         name: the stage's.
 
     Raises:
-        OptionError: FSDP 1, or a way of spreading that is not accelerate's FSDP.
+        OptionError: FSDP 1, a way of spreading that is not accelerate's FSDP, or a torch that it was not tried with.
         RecipeError: a stage, an optimizer or dropped conditions that do not go with it.
     """
     kind = accelerator.distributed_type
@@ -54,6 +58,12 @@ def check_sharding(accelerator: Accelerator, stage: Stage, name: str) -> None:
     if not accelerator.is_fsdp2:
         raise OptionError(
             expected="FSDP version 2", found="version 1", remedy="Add --fsdp_version 2 to accelerate launch."
+        )
+    if not is_torch_version(">=", TRIED_TORCH):
+        raise OptionError(
+            expected=f"torch {TRIED_TORCH} or newer under FSDP, with which it was tried",
+            found=torch.__version__,
+            remedy="Upgrade torch, or train without FSDP.",
         )
     plugin: Any = accelerator.state.fsdp_plugin
     if plugin.activation_checkpointing or isinstance(plugin.cpu_offload, CPUOffloadPolicy):
@@ -96,6 +106,8 @@ def plan_sharding(accelerator: Accelerator) -> None:
     plugin.cpu_ram_efficient_loading = False  # each process has read its own weights
     plugin.state_dict_config = plugin.optim_state_dict_config = None
     plugin.set_state_dict_type("FULL_STATE_DICT")
+    # between the passes that share a batch too: else each process keeps whole gradients until the last
+    accelerator.gradient_state.plugin_kwargs["sync_each_batch"] = True
 
 
 def settle(module: nn.Module, pipeline: MagicPosePipeline) -> None:
@@ -140,20 +152,17 @@ def whole_weights(module: nn.Module, pipeline: MagicPosePipeline) -> Iterator[No
             settle(module, pipeline)
 
 
-def gather(module: nn.Module) -> dict[str, Tensor]:
-    """All weights, whole, on the CPU of the main process; an empty dictionary in the others."""
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    gathered: Any = get_model_state_dict(module, options=options)
-    return gathered
-
-
-def standalone(pipeline: MagicPosePipeline, gathered: dict[str, Tensor]) -> MagicPosePipeline:
-    """A pipeline of its own, on the CPU.
+def standalone(pipeline: MagicPosePipeline, module: nn.Module) -> MagicPosePipeline | None:
+    """Gather a pipeline with whole weights on the CPU of the main process; None in the others.
 
     Args:
         pipeline: whose shape it takes.
-        gathered: weights of the loss that pipeline's network is part of.
+        module: the loss that this pipeline's network is part of, spread.
     """
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    gathered: Any = get_model_state_dict(module, options=options)
+    if not PartialState().is_main_process:
+        return None
     parts = dict(pipeline.components)
     joined = "unet" if pipeline.network.has_motion else "motion_adapter"  # the joined network has both
     for name, held_as in {

@@ -237,7 +237,7 @@ def test_windows_of_our_own_fade_into_each_other_and_the_references_are_averaged
         return tiny_motion.denoise(latents, reference, maps, num_inference_steps=2, **options)
 
     ours, theirs = made(), made(offsets=[5, 9])
-    monkeypatch.setattr(sampler, "fading", lambda length, fade: [1.0] * length)
+    monkeypatch.setattr(sampler, "fading", lambda window, *_: [1.0] * len(window))
     assert (made() - ours).abs().max() > 1e-4
     torch.testing.assert_close(made(offsets=[5, 9]), theirs)
 

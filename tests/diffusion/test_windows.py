@@ -60,14 +60,20 @@ def test_an_overlap_as_long_as_the_window_is_refused():
 
 @given(length=st.integers(1, 24), fade=st.integers(0, 23))
 def test_a_window_fades_at_both_ends_alike_and_never_to_nothing(length, fade):
-    weights = fading(length, fade)
+    weights = fading(range(5, 5 + length), 40, fade)
     assert len(weights) == length
     assert weights == weights[::-1]
     assert 0 < min(weights) <= max(weights) <= 1
     assert fade or set(weights) == {1.0}
 
 
+def test_at_the_ends_of_the_video_nothing_fades():
+    assert fading(range(16), 16, 4) == [1.0] * 16
+    assert fading(range(6), 40, 4) == pytest.approx([1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert fading(range(34, 40), 40, 4) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+
+
 def test_where_two_windows_overlap_their_weights_make_one():
-    weights = fading(16, 4)
+    weights = fading(range(12, 28), 40, 4)
     assert weights[4:12] == [1.0] * 8
     assert [a + b for a, b in zip(weights[:4], weights[12:], strict=True)] == pytest.approx([1.0] * 4)
