@@ -144,6 +144,14 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     Raises:
         InputError: anything wrong with what was given.
     """
+    _check_numbers(options)
+    others = (options.audio_from, *options.also, options.base_unet, options.motion_module)
+    inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
+    outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
+    reference = load_picture(reference_path)
+    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
+    audio = _choose_audio(driving, outputs.frames, options)
+    # now, since they take seconds: an input that is wrong is told at once
     from ..device import (
         decodes_in_tiles,
         frames_at_once,
@@ -155,15 +163,8 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     from ..diffusion.controls import Controls
     from ..diffusion.folder import Swaps, read_facts
 
-    _check_numbers(options)
     controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
     swaps = Swaps(options.base_unet, options.motion_module)
-    others = (options.audio_from, *options.also, options.base_unet, options.motion_module)
-    inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
-    outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
-    reference = load_picture(reference_path)
-    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
-    audio = _choose_audio(driving, outputs.frames, options)
     model_dir = find_model(options.model)
     facts = read_facts(model_dir, swaps)
     _check_model(model_dir, facts)

@@ -71,11 +71,12 @@ def retarget(
     Raises:
         InputError: anything wrong with what was given, before a model is loaded.
     """
+    clock = _Clock()
+    plan = make_plan(reference_path, driving_path, out, options)
+
     from ..device import TILE_PX
     from ..diffusion.folder import load_model
 
-    clock = _Clock()
-    plan = make_plan(reference_path, driving_path, out, options)
     with clock.stage("detect"), closing(open_detector(options.detector)) as detector:
         reference_pose = detector.detect_still(plan.reference)
         if not reference_pose.found("body"):

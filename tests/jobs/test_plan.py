@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,21 @@ def test_large_pictures_are_decoded_in_tiles_which_is_said(inputs, plan, capsys)
     assert not plan(8 * 2**30).vae_tiles
     assert plan(8 * 2**30, size="2048x2048").vae_tiles
     assert "2048x2048 go through the VAE in tiles" in capsys.readouterr().err
+
+
+def test_a_wrong_input_is_told_before_anything_slow_is_imported(tmp_path):
+    script = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from magicpose_cli.errors import InputError
+from magicpose_cli.jobs.plan import RetargetOptions
+from magicpose_cli.jobs.retarget import retarget
+try:
+    retarget(Path("none.png"), Path("none.mp4"), "out.mp4", RetargetOptions())
+except InputError:
+    print({"torch", "diffusers", "mediapipe"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
