@@ -35,8 +35,9 @@ from .sharding import (
     ShardedAverage,
     check_sharding,
     is_sharded,
+    part_after_forward,
     plan_sharding,
-    settle,
+    share_spread_weights,
     standalone,
     whole_weights,
 )
@@ -99,7 +100,8 @@ def fit(
     # the schedule is not prepared: accelerate would step it once for each process
     module, optimizer = accelerator.prepare(stage.module, optimizer)
     if sharded:
-        settle(module, pipeline)
+        share_spread_weights(pipeline)
+        part_after_forward(module, pipeline)
     accelerator.register_for_checkpointing(schedule)
     trained = list(stage.trained())  # now, since spread weights take the place of whole ones
     kind = ShardedAverage if sharded else EMAModel

@@ -101,7 +101,7 @@ def plan_sharding(accelerator: Accelerator) -> None:
     plugin.auto_wrap_policy = transformer_auto_wrap_policy  # by the loss's own `_no_split_modules`
     plugin.transformer_cls_names_to_wrap = None
     plugin.reshard_after_forward = True
-    # autocast does it as without FSDP: whole numbers of steps, losses and averages would else be rounded to bf16
+    # autocast chooses what is computed in bf16, as without FSDP; a policy would round noise, loss and weights too
     plugin.mixed_precision_policy = None
     plugin.cpu_ram_efficient_loading = False  # each process has read its own weights
     plugin.state_dict_config = plugin.optim_state_dict_config = None
@@ -110,30 +110,32 @@ def plan_sharding(accelerator: Accelerator) -> None:
     accelerator.gradient_state.plugin_kwargs["sync_each_batch"] = True
 
 
-def settle(module: nn.Module, pipeline: MagicPosePipeline) -> None:
-    """After accelerate spread a loss's weights: which stay gathered, and that the pipeline has no others.
+def share_spread_weights(pipeline: MagicPosePipeline) -> None:
+    """Let a pipeline hold no weights but those that accelerate spread: UNet and adapter shared the whole ones."""
+    if not pipeline.network.has_motion:
+        return
+    held = dict(pipeline.network.unet.named_parameters())
+    for network in (pipeline.unet, pipeline.motion_adapter):
+        for name, _ in list(network.named_parameters()):
+            parent, _, leaf = name.rpartition(".")
+            setattr(network.get_submodule(parent), leaf, held[name])
 
-    FSDP gathers a block again when a gradient reaches its output. Nothing reads that of the appearance net's last one:
-    the gradient comes by the bank, which took the block's first norm. So it stays from forward to backward.
+
+def part_after_forward(module: nn.Module, pipeline: MagicPosePipeline) -> None:
+    """Let each block go after its forward pass, but for two that stay gathered until backward.
+
+    They are the loss itself, with what is in no block, and the appearance net's last transformer block. FSDP gathers a
+    block again when a gradient reaches its output; nothing reads that one's: the gradient comes by the bank, which took
+    its first norm.
     """
+    ups = pipeline.appearance_unet.up_blocks.modules()
+    staying = (module, [block for block in ups if isinstance(block, BasicTransformerBlock)][-1])
     for part in _spread_parts(module):
-        part.set_reshard_after_forward(part not in _staying(module, pipeline), recurse=False)
-    if pipeline.network.has_motion:  # the joined network shared the weights that were whole
-        held = dict(pipeline.network.unet.named_parameters())
-        for network in (pipeline.unet, pipeline.motion_adapter):
-            for name, _ in list(network.named_parameters()):
-                parent, _, leaf = name.rpartition(".")
-                setattr(network.get_submodule(parent), leaf, held[name])
+        part.set_reshard_after_forward(part not in staying, recurse=False)
 
 
 def _spread_parts(module: nn.Module) -> list[FSDPModule]:
     return [part for part in module.modules() if isinstance(part, FSDPModule)]
-
-
-def _staying(module: nn.Module, pipeline: MagicPosePipeline) -> list[nn.Module]:
-    """The loss itself, with what belongs to no block, and the appearance net's last transformer block."""
-    ups = pipeline.appearance_unet.up_blocks.modules()
-    return [module, [part for part in ups if isinstance(part, BasicTransformerBlock)][-1]]
 
 
 @contextmanager
@@ -149,7 +151,7 @@ def whole_weights(module: nn.Module, pipeline: MagicPosePipeline) -> Iterator[No
         for part in parts:
             part.reshard()
         if parts:
-            settle(module, pipeline)
+            part_after_forward(module, pipeline)
 
 
 def standalone(pipeline: MagicPosePipeline, module: nn.Module) -> MagicPosePipeline | None:

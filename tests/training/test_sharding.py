@@ -116,6 +116,11 @@ def test_spread_training_in_bf16_keeps_weights_in_fp32(clips, start, tmp_path):
     assert any(not torch.equal(tensor, tensor.bfloat16().float()) for tensor in trained.values())
 
 
+def _state(*, activation_checkpointing: bool = False) -> SimpleNamespace:
+    plugin = SimpleNamespace(activation_checkpointing=activation_checkpointing, cpu_offload=None)
+    return SimpleNamespace(fsdp_plugin=plugin)
+
+
 class _Launched:
     """An `Accelerator` as FSDP's launcher leaves it."""
 
@@ -123,9 +128,7 @@ class _Launched:
     is_fsdp2 = True
 
     def __init__(self) -> None:
-        self.state = SimpleNamespace(
-            fsdp_plugin=SimpleNamespace(activation_checkpointing=False, cpu_offload=None)
-        )
+        self.state = _state()
 
 
 class _Stage:
@@ -140,6 +143,7 @@ class _Stage:
         ("pose", _Stage(optimizer="muon"), {}, 'optimizer = "adamw"'),
         ("pose", _Stage(drops=True), {}, "drop_conditions = 0"),
         ("pose", _Stage(mixed_precision="fp16"), {}, "bf16"),
+        ("pose", _Stage(), {"state": _state(activation_checkpointing=True)}, "fsdp_activation_checkpointing"),
         ("base", _Stage(), {}, "appearance, pose, motion"),
         ("pose", _Stage(), {"is_fsdp2": False}, "--fsdp_version 2"),
         ("pose", _Stage(), {"distributed_type": DistributedType.DEEPSPEED}, "DEEPSPEED"),
