@@ -28,6 +28,7 @@ from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
 from .codec import decode, embed_picture, encode, fold_of
 from .controls import Controls
+from .facts import PROMPT_EMBEDS
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
 from .offload import Offload, Turns, offload
@@ -36,7 +37,6 @@ from .pose_maps import DrawnMaps, PoseMaps, Stretch, gather
 from .sampler import denoise, frame_noise, make_solver
 from .windows import circular_windows, shifted_windows
 
-PROMPT_EMBEDS = "prompt_embeds.safetensors"
 PAPER = Controls()
 STRETCH = 64
 """Frames denoised before the first of them is decoded, where frames are independent; a bank serves so many."""

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, console
+from ..diffusion.facts import read_facts
 from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json
 from ..media.pictures import save_picture
@@ -148,8 +149,6 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
                 remedy="Name it with --model.",
             )
         return None
-    from ..diffusion.folder import read_facts
-
     folder = find_model(options.model)
     facts = read_facts(folder)
     if options.without_motion and not facts.has_motion:

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import console
+from ..device import (
+    decodes_in_tiles,
+    frames_at_once,
+    memory_budget,
+    pick_device,
+    pick_dtype,
+    total_memory,
+    working_bytes,
+)
+from ..diffusion.controls import Controls
+from ..diffusion.facts import ModelFacts, Swaps, read_facts
 from ..errors import ModelError, OptionError
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
@@ -23,8 +34,6 @@ from .report import hash_inputs
 if TYPE_CHECKING:
     import torch
 
-    from ..diffusion.controls import Controls
-    from ..diffusion.folder import ModelFacts, Swaps
     from ..diffusion.offload import Offload
 
 
@@ -151,18 +160,6 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     reference = load_picture(reference_path)
     driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
     audio = _choose_audio(driving, outputs.frames, options)
-    # now, since they take seconds: an input that is wrong is told at once
-    from ..device import (
-        decodes_in_tiles,
-        frames_at_once,
-        memory_budget,
-        pick_device,
-        pick_dtype,
-        total_memory,
-    )
-    from ..diffusion.controls import Controls
-    from ..diffusion.folder import Swaps, read_facts
-
     controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
     swaps = Swaps(options.base_unet, options.motion_module)
     model_dir = find_model(options.model)
@@ -177,6 +174,9 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     _say_what_it_knows(model_dir.name, options.model, facts)
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
+    sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
+    _check_pose_acts(controls, sampling.num_inference_steps)
+    # last, since torch, which takes seconds, is imported here: an input that is wrong is told at once
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     budget = memory_budget(device, options.vram_gb)
@@ -192,8 +192,6 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     offload = _choose_offload(model_dir, device, dtype, size_px, batch, budget)
     if options.compile:
         _check_compile(device, offload)
-    sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
-    _check_pose_acts(controls, sampling.num_inference_steps)
     return Plan(
         reference_path=reference_path,
         reference=reference,
@@ -229,7 +227,6 @@ def _choose_offload(
     """How the networks fit on a GPU; a CPU's memory is not asked."""
     if device.type != "cuda":
         return "none"
-    from ..device import working_bytes
     from ..diffusion.folder import load_shapes
     from ..diffusion.offload import choose_offload, weights_of
 

@@ -24,9 +24,9 @@ from transformers import CLIPTextModel
 from .. import console
 from ..device import pick_device
 from ..diffusion.checkpoints.convert import embed_empty_prompt, knows_words
-from ..diffusion.folder import PARTS, check_folder
+from ..diffusion.facts import PARTS, PROMPT_EMBEDS, check_folder
 from ..diffusion.fresh import new_model, new_motion_adapter
-from ..diffusion.pipeline import PROMPT_EMBEDS, MagicPosePipeline
+from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError
 from ..recipe import Recipe
 

@@ -13,7 +13,8 @@ from torch.testing import assert_close
 
 from magicpose_cli.diffusion.bank import ReadBank
 from magicpose_cli.diffusion.controls import Controls
-from magicpose_cli.diffusion.folder import Swaps, load_model, read_facts
+from magicpose_cli.diffusion.facts import Swaps, read_facts
+from magicpose_cli.diffusion.folder import load_model
 from magicpose_cli.errors import ModelError, OptionError
 
 from ..tiny import make_tiny

@@ -13,7 +13,8 @@ import torch
 from magicpose_cli import MagicPosePipeline, PoseSequence
 from magicpose_cli.diffusion import pipeline as pipeline_module
 from magicpose_cli.diffusion import pose_embeddings, sampler
-from magicpose_cli.diffusion.folder import check_folder, load_model
+from magicpose_cli.diffusion.facts import check_folder
+from magicpose_cli.diffusion.folder import load_model
 from magicpose_cli.errors import ModelError, RecipeError
 from magicpose_cli.pose.sequence import FramePose
 

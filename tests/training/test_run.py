@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from magicpose_cli.diffusion.folder import read_facts
+from magicpose_cli.diffusion.facts import read_facts
 from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
 from magicpose_cli.recipe import STAGES, Recipe, read_recipe

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator, DistributedType
 from safetensors.torch import load_file
 
-from magicpose_cli.diffusion.folder import read_facts
+from magicpose_cli.diffusion.facts import read_facts
 from magicpose_cli.errors import InputError, MagicPoseError, OptionError
 from magicpose_cli.media.pictures import load_picture
 from magicpose_cli.recipe import Recipe

@@ -29,8 +29,7 @@ from ...errors import ModelError
 from ...media.atomic import check_folder_output, write_folder
 from ...recipe import read_recipe
 from ...weights import assets_dir
-from ..folder import PARTS
-from ..pipeline import PROMPT_EMBEDS
+from ..facts import PARTS, PROMPT_EMBEDS
 from .contents import account_for, find_parts, kind_of
 from .parts import Part
 from .reading import Checkpoint, read_embedding

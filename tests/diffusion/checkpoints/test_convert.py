@@ -22,7 +22,8 @@ from magicpose_cli.diffusion.checkpoints.contents import account_for, find_parts
 from magicpose_cli.diffusion.checkpoints.convert import ConvertOptions, convert
 from magicpose_cli.diffusion.checkpoints.names import SCHEDULE_BUFFERS
 from magicpose_cli.diffusion.checkpoints.reading import Checkpoint
-from magicpose_cli.diffusion.folder import load_model, read_facts
+from magicpose_cli.diffusion.facts import read_facts
+from magicpose_cli.diffusion.folder import load_model
 from magicpose_cli.errors import ModelError, OptionError, OutputExistsError
 
 CPU = torch.device("cpu")

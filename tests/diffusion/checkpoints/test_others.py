@@ -13,7 +13,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from magicpose_cli.diffusion.checkpoints.convert import ConvertOptions, convert
 from magicpose_cli.diffusion.checkpoints.parts import motion_part
 from magicpose_cli.diffusion.checkpoints.reading import Checkpoint
-from magicpose_cli.diffusion.folder import Swaps, load_model, read_facts
+from magicpose_cli.diffusion.facts import Swaps, read_facts
+from magicpose_cli.diffusion.folder import load_model
 from magicpose_cli.errors import ModelError
 
 FULL, SMALL = (320, 640, 1280, 1280), (32, 64, 64, 64)
