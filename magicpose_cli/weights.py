@@ -9,6 +9,8 @@ from .errors import ModelError
 
 FULL_MODEL = "magicpose"
 EMBEDDED_MODEL = "mini"
+SD15 = "sd15"
+"""In place of a model, to time: one of Stable Diffusion 1.5's size with random weights."""
 
 
 def assets_dir() -> Path:

@@ -46,16 +46,23 @@ def bench(
 ) -> None:
     """Time a model on this machine, part by part, beside the least time that its operations allow."""
     from .. import console
+    from ..diffusion.facts import read_facts
+    from ..jobs.fit import read_size
+    from ..weights import SD15, find_model
+
+    size_px = None if size is None else read_size(size)
+    if model != SD15:
+        read_facts(find_model(model))
+    # now, since it takes seconds
     from ..jobs.bench import BenchOptions
     from ..jobs.bench import bench as run
-    from ..jobs.fit import read_size
 
     options = BenchOptions(
         model=model,
         frames=frames,
         steps=steps,
         rounds=rounds,
-        size_px=None if size is None else read_size(size),
+        size_px=size_px,
         guidance=guidance,
         device=device,
         dtype=dtype.value,

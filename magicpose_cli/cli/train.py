@@ -47,16 +47,21 @@ def train(
     Runs on one process, or on several under `accelerate launch -m magicpose_cli train ...`.
     """
     from .. import console
-    from ..training.run import part_processes, run_all, run_stage
+    from ..training.given import check_given
 
     inits = list(init or [])
-    if stage is StageName.all:
+    name = None if stage is StageName.all else stage.value
+    check_given(name, recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume)
+    # now, since it takes seconds
+    from ..training.run import part_processes, run_all, run_stage
+
+    if name is None:
         folder = run_all(
             recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume, seed=seed
         )
     else:
         folder = run_stage(
-            stage.value,
+            name,
             recipe=recipe,
             data_dir=data,
             init_dirs=inits,

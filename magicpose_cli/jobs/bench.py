@@ -24,15 +24,12 @@ from .. import __version__, console
 from ..device import pick_device, pick_dtype, wait_for
 from ..diffusion.cost import count_costs
 from ..errors import OptionError
-from ..weights import find_model
+from ..weights import SD15, find_model
 from .agreement import Given, compare_with_cpu, compare_with_plain_order
 from .rates import measure_rates
 
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
-
-SD15 = "sd15"
-"""In place of a model: one of Stable Diffusion 1.5's size with random weights."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from ..media.atomic import write_folder, write_json, write_text
 from ..media.pictures import save_picture
 from ..recipe import Recipe, read_recipe
 from .data import Clips, load_clips
-from .run import find_recipe, part_processes, run_stage
+from .given import find_recipe
+from .run import part_processes, run_stage
 from .start import starting_model
 
 SHOWN = ("psnr", "ssim", "l1", "pose_accuracy")

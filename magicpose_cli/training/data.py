@@ -233,11 +233,7 @@ def load_clips(
         starts.append(len(frames))
         spare.append(_spare_rows(video / names[0], width_px, height_px, cell_px))
     if not frames:
-        raise InputError(
-            expected=f"clips in {root}/<video>/<frame>.png",
-            found="none",
-            remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
-        )
+        raise no_clips(root)
     missing = next((path for path in maps if not path.is_file()), None)
     if missing is not None:
         raise InputError(
@@ -251,6 +247,15 @@ def load_clips(
         folder, tuple(frames), tuple(maps), np.array(starts), poses, width_px, height_px, cell_px,
         np.array(spare), is_random=crop == "random" and split == "train",
     )  # fmt: skip
+
+
+def no_clips(folder: Path) -> InputError:
+    """The error of a folder without clips."""
+    return InputError(
+        expected=f"clips in {folder}/<video>/<frame>.png",
+        found="none",
+        remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
+    )
 
 
 _ORIENTATION, _SIDEWAYS = 0x0112, 5  # EXIF: from 5 on the picture lies on its side

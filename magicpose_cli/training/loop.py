@@ -30,6 +30,7 @@ from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError, MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
+from .given import MODEL, STATE, is_begun
 from .optimizer import make_optimizer
 from .sharding import (
     ShardedAverage,
@@ -43,7 +44,7 @@ from .sharding import (
 )
 from .stages import Share, Stage
 
-STATE, MODEL, LOG = "state", "model", "log.csv"
+LOG = "log.csv"
 
 
 def fit(
@@ -209,7 +210,7 @@ def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
 
 
 def _resume(accelerator: Accelerator, run_dir: Path) -> int:
-    if not (run_dir / STATE / "step.json").is_file():
+    if not is_begun(run_dir):
         return 0
     there = json.loads((run_dir / STATE / "step.json").read_text())
     was_sharded = there.get("sharded", False)

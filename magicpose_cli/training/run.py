@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError, RecipeError
-from ..recipe import STAGES, Optimisation, Recipe, read_recipe
-from ..weights import assets_dir
+from ..recipe import Optimisation, Recipe, read_recipe
 from .data import SPLITS, Clips, load_clips
+from .given import MODEL, check_run, find_recipe, first_stage, is_begun, settings_of, steps_done
 from .linear import LOOKED_AT, start_linear
-from .loop import MODEL, STATE, fit
+from .loop import fit
 from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
 from .start import starting_model
 from .videos import clips_of_videos, holds_videos
@@ -36,9 +35,10 @@ def run_all(
     With `resume`, stages that are done are passed over and a broken one goes on. Arguments, result and errors as in
     `run_stage`.
     """
-    model = None
-    for stage in read_recipe(find_recipe(recipe)).stages():
-        inits = init_dirs if model is None else [model, *init_dirs[1:]]
+    settings = read_recipe(find_recipe(recipe))
+    model = run_dir / first_stage(settings) / MODEL
+    for number, stage in enumerate(settings.stages()):
+        inits = [model, *init_dirs[1:]] if number else init_dirs
         model = run_stage(
             stage,
             recipe=recipe,
@@ -47,12 +47,6 @@ def run_all(
             run_dir=run_dir / stage,
             resume=resume,
             seed=seed,
-        )
-    if model is None:
-        raise RecipeError(
-            expected=f"a recipe with stages ({', '.join(STAGES)})",
-            found="none",
-            remedy="Add one to the recipe.",
         )
     return model
 
@@ -88,10 +82,11 @@ def run_stage(
     # before a model is loaded, since it says which of several GPUs is this process's
     PartialState(cpu=pick_device("auto").type == "cpu")
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
-    optimisation = _settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
+    optimisation = settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
-    started = _check_run(stage, run_dir, resume)
-    if started and _steps_done(run_dir) >= optimisation.steps:
+    check_run(stage, run_dir, resume)
+    started = is_begun(run_dir)
+    if started and steps_done(run_dir) >= optimisation.steps:
         console.say(f"{stage}: done already, in {run_dir}.")
         return run_dir / MODEL
     pipeline = starting_model(stage, settings, [run_dir / MODEL] if started else init_dirs, seed)
@@ -126,17 +121,6 @@ def run_stage(
     )
 
 
-def _settings_of(stage: str, recipe: Recipe, name: str) -> Optimisation:
-    block = recipe.stages().get(stage)
-    if block is None:
-        raise RecipeError(
-            expected=f"a [{stage}] block in the recipe {name}",
-            found=f"its stages are {', '.join(recipe.stages()) or 'none'}",
-            remedy="Choose one of them, or another recipe.",
-        )
-    return block
-
-
 def _check_masks(settings: Optimisation, clips: Clips) -> None:
     if getattr(settings, "mask_hand", 0) and clips.lacks_keypoints():
         raise InputError(
@@ -146,31 +130,6 @@ def _check_masks(settings: Optimisation, clips: Clips) -> None:
         )
 
 
-def _steps_done(run_dir: Path) -> int:
-    return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
-
-
-def _check_run(stage: str, run_dir: Path, resume: bool) -> bool:
-    """Whether there is a run to go on with; refuses one that was not asked for, or of another stage."""
-    state = run_dir / STATE / "step.json"
-    if not state.is_file():
-        return False
-    if not resume:
-        raise InputError(
-            expected="a new folder for the run",
-            found=f"a run in {run_dir}",
-            remedy="Add --resume to go on with it, or choose another folder.",
-        )
-    there = json.loads(state.read_text())["stage"]
-    if there != stage:
-        raise InputError(
-            expected=f"a run of the {stage} stage in {run_dir}",
-            found=f"one of the {there} stage",
-            remedy="Choose another folder.",
-        )
-    return True
-
-
 def _check_precision(settings: Optimisation) -> None:
     if settings.mixed_precision == "fp16" and pick_device("auto").type == "cpu":
         raise RecipeError(
@@ -178,24 +137,6 @@ def _check_precision(settings: Optimisation) -> None:
             found="fp16",
             remedy="Change it in the recipe.",
         )
-
-
-def find_recipe(recipe: str) -> Path:
-    """A recipe's path from its name or path.
-
-    Raises:
-        RecipeError: neither is there.
-    """
-    named = assets_dir() / "recipes" / f"{recipe}.toml"
-    path = named if named.is_file() else Path(recipe)
-    if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in named.parent.glob("*.toml")))
-        raise RecipeError(
-            expected="a recipe's name or file",
-            found=f"{recipe!r}",
-            remedy=f"Shipped recipes: {names}; or give the path of a TOML file.",
-        )
-    return path
 
 
 _STAGES: dict[str, Any] = {

@@ -1,16 +1,10 @@
 """What a stage starts from: networks gathered from one or several folders (`--init`), or made from nothing.
 
-    folder                                          what it gives
-    a model's (`train`, `models convert`)           all it has
-    Stable Diffusion 1.5 or SD Image Variations     unet, vae, and what conditions them
-    one network's (ControlNet, MotionAdapter, UNet) that one
-
 A later folder's networks take the place of an earlier one's.
 """
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,33 +23,10 @@ from ..diffusion.fresh import new_model, new_motion_adapter
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError
 from ..recipe import Recipe
+from .given import NETWORKS, check_networks, index_of, networks_in
 
-NETWORKS: dict[str, Any] = {
-    name: getattr(import_module(library), kind)
-    for name, (library, kind) in PARTS.items()
-    if name != "scheduler"
-}
-"""Each network that a folder may give, and its class."""
-
-_ALONE = {NETWORKS[name].__name__: name for name in ("unet", "pose_controlnet", "motion_adapter")}
-"""Class of each network that may come in a folder of its own."""
-
-NEEDS = {
-    "vae": (),
-    "base": ("vae",),
-    "appearance": ("vae", "unet"),
-    "pose": ("vae", "unet", "appearance_unet", "pose_controlnet"),
-    "motion": ("vae", "unet", "appearance_unet", "pose_controlnet", "motion_adapter"),
-}
-"""Networks that a stage cannot make for itself."""
-
-_WHERE = {
-    "vae": "Add --init with the model of the vae stage, or Stable Diffusion 1.5.",
-    "unet": "Add --init with the model of the stage before, or Stable Diffusion 1.5.",
-    "appearance_unet": "Add --init with the model of the appearance stage.",
-    "pose_controlnet": "Add --init with a ControlNet (the paper takes v1.1 OpenPose).",
-    "motion_adapter": "Add --init with AnimateDiff's motion module.",
-}
+_CLASSES: dict[str, Any] = {name: getattr(import_module(PARTS[name][0]), PARTS[name][1]) for name in NETWORKS}
+"""Class of each network that a folder may give."""
 
 
 def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -> MagicPosePipeline:
@@ -72,7 +43,7 @@ def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if not folders and not NEEDS[stage]:
+        if not folders and stage == "vae":
             return new_model(recipe).to(pick_device("auto"))
         found, embeds, theirs = _gather(folders)
         if (
@@ -88,11 +59,7 @@ def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -
             found["appearance_unet"] = UNet2DConditionModel.from_config(found["unet"].config)
             found["appearance_unet"].load_state_dict(found["unet"].state_dict())
             console.say("appearance_unet: a copy of the unet")
-    for name in NEEDS[stage]:
-        if name not in found:
-            raise InputError(
-                expected=f"a {name} to start the {stage} stage from", found="none", remedy=_WHERE[name]
-            )
+    check_networks(stage, recipe, found)
     if embeds is None and "image_encoder" not in found:
         raise InputError(
             expected="an embedding of the empty prompt or an image encoder",
@@ -126,11 +93,11 @@ def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, DDIMSch
     embeds: Tensor | None = None
     theirs: DDIMScheduler | None = None
     for folder in folders:
-        index = _index(folder)
+        index = index_of(folder)
         if index.get("_class_name") == "MagicPosePipeline":
             check_folder(folder)
             theirs = DDIMScheduler.from_pretrained(folder / "scheduler")
-        given = _networks_in(folder)
+        given = networks_in(folder)
         for name, path in given.items():
             found[name] = _load(name, path)
             console.say(f"{name}: from {path}")
@@ -141,7 +108,7 @@ def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, DDIMSch
 
 def _load(name: str, path: Path) -> Any:
     """Read a network whole: what its file lacks is an error (it would be drawn at random), the rest is said."""
-    network, seen = NETWORKS[name].from_pretrained(
+    network, seen = _CLASSES[name].from_pretrained(
         str(path), dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
     )
     missing, left_over = sorted(seen["missing_keys"]), sorted(seen["unexpected_keys"])
@@ -160,27 +127,6 @@ def _load(name: str, path: Path) -> Any:
 
 def _some(names: list[str], count: int = 3) -> str:
     return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
-
-
-def _index(folder: Path) -> dict[str, Any]:
-    for name in ("model_index.json", "config.json"):
-        if (folder / name).is_file():
-            return json.loads((folder / name).read_text())
-    return {}
-
-
-def _networks_in(folder: Path) -> dict[str, Path]:
-    alone = _ALONE.get(_index(folder).get("_class_name", ""))
-    if alone is not None:
-        return {alone: folder}
-    given = {name: folder / name for name in NETWORKS if (folder / name / "config.json").is_file()}
-    if not given:
-        raise InputError(
-            expected=f"networks in {folder}",
-            found="none in diffusers' layout",
-            remedy="Convert released weights first: magicpose models convert.",
-        )
-    return given
 
 
 def _embedding_in(folder: Path) -> Tensor | None:

@@ -95,7 +95,7 @@ def test_what_is_planned_is_done_to_the_model(inputs, tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr("magicpose_cli.diffusion.compiled.check_compiler", lambda _: done.append("checked"))
     monkeypatch.setattr("magicpose_cli.diffusion.compiled.compile_blocks", lambda _: done.append("compiled"))
-    monkeypatch.setattr("magicpose_cli.device.decodes_in_tiles", lambda *_: True)
+    monkeypatch.setattr("magicpose_cli.jobs.plan.decodes_in_tiles", lambda *_: True)
     monkeypatch.setattr(
         "magicpose_cli.MagicPosePipeline.use_tiles", lambda self, side: done.append(f"tiles of {side}")
     )

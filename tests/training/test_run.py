@@ -14,7 +14,8 @@ from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
 from magicpose_cli.recipe import STAGES, Recipe, read_recipe
 from magicpose_cli.training import loop
-from magicpose_cli.training.run import find_recipe, run_all, run_stage
+from magicpose_cli.training.given import find_recipe
+from magicpose_cli.training.run import run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
 from ..tiny import TINY
