@@ -51,7 +51,7 @@ def train(
 
     inits = list(init or [])
     name = None if stage is StageName.all else stage.value
-    check_given(name, recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume)
+    check_given(name, recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume, seed=seed)
     # now, since it takes seconds
     from ..training.run import part_processes, run_all, run_stage
 

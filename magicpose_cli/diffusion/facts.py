@@ -30,6 +30,9 @@ PARTS = {
 }
 """Folder of each part, its library and its class."""
 
+MOTION_FRAMES = 24
+"""Most frames that a motion module made from nothing takes at once, as AnimateDiff v1's."""
+
 OPTIONAL = ("pose_controlnet", "motion_adapter", "image_encoder")
 """Parts that a model may lack."""
 
@@ -45,7 +48,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: something is missing, damaged or of a foreign class; names it.
     """
-    index = _read_json(folder / "model_index.json", folder)
+    index = read_json(folder / "model_index.json", folder)
     for part, kind in PARTS.items():
         named = index.get(part)
         if part in OPTIONAL and named in (None, [None, None]):
@@ -54,17 +57,21 @@ def check_folder(folder: Path) -> dict[str, Any]:
             found = "none" if named is None else str(named)
             raise unfit(f"a {part} of {kind[0]}' class {kind[1]} in {folder}", found)
         if part == "scheduler":
-            _read_json(folder / part / "scheduler_config.json", folder)
+            read_json(folder / part / "scheduler_config.json", folder)
         else:
-            _check_network(folder / part, folder)
+            check_network(folder / part, folder)
     if (folder / PROMPT_EMBEDS).is_file():
         _check_header(folder / PROMPT_EMBEDS)
     return index
 
 
-def _check_network(part: Path, folder: Path) -> dict[str, Any]:
-    """See that one network's settings and weights are there; gives its settings."""
-    settings = _read_json(part / "config.json", folder)
+def check_network(part: Path, folder: Path) -> dict[str, Any]:
+    """See that one network's settings and weights are there; gives its settings.
+
+    Raises:
+        ModelError: something is missing or damaged; names it, and the model's folder.
+    """
+    settings = read_json(part / "config.json", folder)
     weights = sorted(part.glob("*.safetensors"))
     if not weights:
         raise unfit(f"weights of each network in {folder}", f"no safetensors for {part.name}")
@@ -73,7 +80,12 @@ def _check_network(part: Path, folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _read_json(path: Path, folder: Path) -> dict[str, Any]:
+def read_json(path: Path, folder: Path) -> dict[str, Any]:
+    """Settings in a model's folder.
+
+    Raises:
+        ModelError: there are none, or no JSON.
+    """
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -146,7 +158,7 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
         RecipeError: its sampling block has a wrong entry.
     """
     index = check_folder(folder)
-    vae, unet = (_read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
+    vae, unet = (read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
     halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
     same = ("in_channels", "out_channels", "cross_attention_dim", "layers_per_block", "down_block_types")
     _check_swap(swaps.base_unet, "UNet2DConditionModel", unet, same)
@@ -157,7 +169,7 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
     return ModelFacts(
         read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
         math.isqrt(vae["in_channels"] // 3) * 2**halvings,
-        None if motion is None else _read_json(motion / "config.json", motion)["motion_max_seq_length"],
+        None if motion is None else read_json(motion / "config.json", motion)["motion_max_seq_length"],
         has_part(index, "pose_controlnet"),
         (folder / PROMPT_EMBEDS).is_file() or has_part(index, "image_encoder"),
     )
@@ -172,7 +184,7 @@ def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: 
     """See that another network has the class and the widths of the one whose place it takes."""
     if swap is None:
         return
-    settings = _check_network(swap, swap)
+    settings = check_network(swap, swap)
     if settings.get("_class_name") != class_name:
         raise ModelError(
             expected=f"a {class_name} in {swap}",

@@ -8,6 +8,7 @@ from torch import nn
 
 from ..device import memory_format
 from ..recipe import Recipe
+from .facts import MOTION_FRAMES
 from .motion import silence
 from .pipeline import MagicPosePipeline
 
@@ -125,7 +126,7 @@ def new_motion_adapter(unet: UNet2DConditionModel, heads: int) -> MotionAdapter:
         motion_layers_per_block=unet.config.layers_per_block,
         motion_num_attention_heads=heads,
         motion_norm_num_groups=unet.config.norm_num_groups,
-        motion_max_seq_length=24,
+        motion_max_seq_length=MOTION_FRAMES,
         use_motion_mid_block=False,
     )
     silence(adapter)

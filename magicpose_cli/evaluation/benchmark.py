@@ -42,7 +42,7 @@ from .metrics import METRICS
 from .networks import load_networks
 from .page import check_dependencies
 from .person_mask import SEGMENTER
-from .predictions import Predictions, read_predictions
+from .predictions import Predictions, read_predictions, same_aspect
 from .records import Record
 from .report import versions
 from .results import Results
@@ -151,6 +151,13 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
         return None
     folder = find_model(options.model)
     facts = read_facts(folder)
+    size_px = (facts.sampling.width_px, facts.sampling.height_px)
+    if options.size_px is not None and not same_aspect(options.size_px, size_px):
+        raise OptionError(
+            expected=f"a --size in the aspect of the model's {size_px[0]}x{size_px[1]}, which its frames are cut to",
+            found=f"{options.size_px[0]}x{options.size_px[1]}",
+            remedy="Choose another, or leave it out.",
+        )
     if options.without_motion and not facts.has_motion:
         raise InputError(
             expected=f"a motion module in {folder.name}, to compare with and without it",
@@ -159,7 +166,7 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
         )
     return Model(
         folder,
-        (facts.sampling.width_px, facts.sampling.height_px),
+        size_px,
         facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver),
         options.seed,
         options.device,

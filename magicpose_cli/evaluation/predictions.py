@@ -137,7 +137,7 @@ class Predictions:
             return frame
         text = f"{self.name} has frames of {width}x{height}: they are"
         to = f"{size_px[0]}x{size_px[1]}, the truth's size"
-        is_like_truth, is_like_clip = (_same_aspect((width, height), other) for other in (size_px, own))
+        is_like_truth, is_like_clip = (same_aspect((width, height), other) for other in (size_px, own))
         if (width, height) == own or (is_like_clip and not is_like_truth):
             self._say(f"{text} cropped and resized to {to}, as the clip's own frames are.")
             return Placement.crop(width, height, *size_px).apply(frame)
@@ -155,7 +155,7 @@ class Predictions:
             (console.warn if warn else console.say)(text)
 
 
-def _same_aspect(a: Size, b: Size) -> bool:
+def same_aspect(a: Size, b: Size) -> bool:
     return abs(a[0] * b[1] / (a[1] * b[0]) - 1) < _SAME_ASPECT
 
 

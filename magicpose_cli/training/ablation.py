@@ -11,12 +11,13 @@ Same data, and the same steps: the recipe's pose stage trains the ControlNet alo
 the dataset's, but in every second one faces or hands are missing from the poses, as where a detector finds none.
 
     OUT/stages/<stage>/     the runs              OUT/models/<row>/     what each row evaluates
-    OUT/test/               the test clips        OUT/rows/<row>/       its evaluation
+    OUT/test-<hash>/        the test clips        OUT/rows/<row>/       its evaluation
     OUT/ablation.json, ablation.md                the table
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,13 @@ from ..device import pick_device
 from ..errors import RecipeError
 from ..evaluation.benchmark import BenchmarkOptions, benchmark
 from ..evaluation.datasets import FRAMES, MAPS, MASKS
+from ..evaluation.page import check_dependencies
 from ..media.atomic import write_folder, write_json, write_text
+from ..media.files import sha256_of
 from ..media.pictures import save_picture
 from ..recipe import Recipe, read_recipe
-from .data import Clips, load_clips
-from .given import find_recipe
+from .data import SPLITS, Clips, load_clips, no_clips, videos_in
+from .given import check_clips, find_recipe
 from .run import part_processes, run_stage
 from .start import starting_model
 
@@ -87,6 +90,7 @@ def run_ablation(
 
     Raises:
         RecipeError: the recipe lacks a stage.
+        InputError: no clips of one of the splits, or no keypoints beside them.
     """
     settings = read_recipe(find_recipe(recipe))
     lacking = [name for name in ("vae", "base", "appearance", "pose") if name not in settings.stages()]
@@ -96,6 +100,10 @@ def run_ablation(
             found=f"none of {', '.join(lacking)} in {recipe}",
             remedy="Use --recipe ablation.",
         )
+    check_dependencies()
+    check_clips(data_dir, settings, ("pose",))
+    if not videos_in(data_dir / SPLITS["test"]):
+        raise no_clips(data_dir / SPLITS["test"])
     models = _train(settings, data_dir, out, seed)
     is_first = PartialState(cpu=pick_device("auto").type == "cpu").is_main_process
     part_processes()
@@ -103,12 +111,13 @@ def run_ablation(
         return None
     width_px, height_px = settings.sampling.width_px, settings.sampling.height_px
     tested = load_clips(data_dir, "test", width_px, height_px, cell_px=1)
-    _write_test_set(tested, out / "test")
+    test_set = out / f"test-{_hash_of(tested.folder.resolve(), *tested.frame_paths)}"
+    _write_test_set(tested, test_set)
     rows = []
     for row in ROWS:
         folder = _put_together(row, models, settings, out / "models")
         options = BenchmarkOptions(
-            "synth", out / "test", clips, str(folder), guidance=None if row.guided else 1.0, seed=seed
+            "synth", test_set, clips, str(folder), guidance=None if row.guided else 1.0, seed=seed
         )
         report = benchmark(options, out / "rows" / folder.name)
         rows.append({"row": row.name, **report["methods"][folder.name]})
@@ -147,14 +156,20 @@ def _train(settings: Recipe, data_dir: Path, out: Path, seed: int) -> dict[str, 
 
 def _put_together(row: Row, models: dict[str, Path], settings: Recipe, folder: Path) -> Path:
     """A row's model, from the networks of several stages."""
-    target = folder / row.name.replace(", ", "-").replace(" ", "-")
+    parts = [models[s] / _TAKEN[s] if s in _TAKEN else models[s] for s in row.stages]
+    # named by its weights too: after more training it is another one, and so is its evaluation
+    name = row.name.replace(", ", "-").replace(" ", "-")
+    target = folder / f"{name}-{_hash_of(*map(sha256_of, parts))}"
     if target.is_dir():
         return target
-    parts = [models[s] / _TAKEN[s] if s in _TAKEN else models[s] for s in row.stages]
     pipeline = starting_model("pose", settings, parts, 0)
     with write_folder(target) as written:
         pipeline.to(torch.float16).save_pretrained(written)
     return target
+
+
+def _hash_of(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:8]
 
 
 def _write_test_set(clips: Clips, folder: Path) -> None:

@@ -153,11 +153,7 @@ class Clips:
         draw = np.random.default_rng([seed, step])
         long_enough = np.flatnonzero(np.diff(self.starts) >= length)
         if not len(long_enough):
-            raise InputError(
-                expected=f"clips of at least {length} frames",
-                found=f"none among {len(self)}",
-                remedy="Make longer clips: magicpose synth --frames.",
-            )
+            raise too_short(length, len(self))
         videos = long_enough[draw.integers(len(long_enough), size=count)]
         low, high = self.starts[videos], self.starts[videos + 1]
         first = draw.integers(low, high - length + 1)
@@ -222,11 +218,7 @@ def load_clips(
     frames: list[Path] = []
     maps: list[Path] = []
     videos, starts, spare = [], [0], []
-    for video in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
-        names = [p.name for p in video.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
-        names.sort(key=natural_key)
-        if not names:
-            continue
+    for video, names in videos_in(root).items():
         videos.append(video)
         frames += [video / name for name in names]
         maps += [pose_root / video.name / name for name in names]
@@ -240,7 +232,7 @@ def load_clips(
             expected="a pose map for each frame", found=f"no {missing}", remedy="Extract the poses again."
         )
     poses = tuple(
-        _keypoints(folder / "poses" / f"{video.name}.npz", int(length))
+        _keypoints(keypoints_of(folder, video.name), int(length))
         for video, length in zip(videos, np.diff(starts), strict=True)
     )
     return Clips(
@@ -249,12 +241,40 @@ def load_clips(
     )  # fmt: skip
 
 
+def videos_in(root: Path) -> dict[Path, list[str]]:
+    """A split's folders of pictures, with the names of their pictures in order.
+
+    What begins with a dot is passed over: a folder that is being written, or was when its program was killed.
+    """
+    found = {}
+    for video in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
+        names = [p.name for p in video.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        names = sorted((name for name in names if not name.startswith(".")), key=natural_key)
+        if names and not video.name.startswith("."):
+            found[video] = names
+    return found
+
+
+def keypoints_of(folder: Path, video: str) -> Path:
+    """Where a video's keypoints lie, if there are any."""
+    return folder / "poses" / f"{video}.npz"
+
+
 def no_clips(folder: Path) -> InputError:
     """The error of a folder without clips."""
     return InputError(
         expected=f"clips in {folder}/<video>/<frame>.png",
         found="none",
         remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
+    )
+
+
+def too_short(frames: int, videos: int) -> InputError:
+    """The error of videos of which none has so many frames."""
+    return InputError(
+        expected=f"clips of at least {frames} frames",
+        found=f"none among {videos}",
+        remedy="Make longer clips: magicpose synth --frames.",
     )
 
 

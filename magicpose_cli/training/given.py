@@ -9,15 +9,16 @@ one network's (ControlNet, MotionAdapter, UNet) that one
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ..diffusion.facts import PARTS
-from ..errors import InputError, RecipeError
+from ..diffusion.facts import MOTION_FRAMES, PARTS, PROMPT_EMBEDS, check_network, read_json
+from ..errors import InputError, OptionError, RecipeError
 from ..recipe import STAGES, Optimisation, Recipe, read_recipe
 from ..weights import assets_dir
-from .data import SPLITS, no_clips
+from .data import SPLITS, keypoints_of, no_clips, too_short, videos_in
 from .videos import holds_videos
 
 STATE, MODEL = "state", "model"
@@ -29,46 +30,65 @@ NETWORKS = tuple(name for name in PARTS if name != "scheduler")
 _ALONE = {PARTS[name][1]: name for name in ("unet", "pose_controlnet", "motion_adapter")}
 """Class of each network that may come in a folder of its own."""
 
+_WHOLE = ("vae", "unet", "appearance_unet", "pose_controlnet")
+
 _NEEDS = {
-    "vae": (),
-    "base": ("vae",),
+    "vae": _WHOLE,
+    "base": _WHOLE,
     "appearance": ("vae", "unet"),
-    "pose": ("vae", "unet", "appearance_unet", "pose_controlnet"),
-    "motion": ("vae", "unet", "appearance_unet", "pose_controlnet", "motion_adapter"),
+    "pose": _WHOLE,
+    "motion": (*_WHOLE, "motion_adapter"),
 }
-"""Networks that a stage cannot make for itself."""
+"""Networks that a stage starts from; `vae` without any makes all."""
 
 _WHERE = {
-    "vae": "Add --init with the model of the vae stage, or Stable Diffusion 1.5.",
+    "vae": "Add --init with the model of the stage before, or Stable Diffusion 1.5.",
     "unet": "Add --init with the model of the stage before, or Stable Diffusion 1.5.",
     "appearance_unet": "Add --init with the model of the appearance stage.",
     "pose_controlnet": "Add --init with a ControlNet (the paper takes v1.1 OpenPose).",
     "motion_adapter": "Add --init with AnimateDiff's motion module.",
 }
 
+_FILES = [
+    f"{name}.safetensors{end}" for name in ("diffusion_pytorch_model", "model") for end in ("", ".index.json")
+]
+"""Weights as diffusers and transformers look for them; a file of another name is not read."""
+
 
 def check_given(
-    stage: str | None, *, recipe: str, data_dir: Path, init_dirs: list[Path], run_dir: Path, resume: bool
+    stage: str | None,
+    *,
+    recipe: str,
+    data_dir: Path,
+    init_dirs: list[Path],
+    run_dir: Path,
+    resume: bool,
+    seed: int,
 ) -> None:
-    """See that a stage can start.
+    """See that a stage can start, or that all can, one after the other.
 
     Args:
         stage: one of `STAGES`, or None for all that the recipe has, each in a folder of its name in `run_dir`.
-        recipe, data_dir, init_dirs, run_dir, resume: as `run_stage` takes them.
+        recipe, data_dir, init_dirs, run_dir, resume, seed: as `run_stage` takes them.
 
     Raises:
-        InputError: something that the stage needs is not there.
+        InputError: something that a stage needs is not there.
     """
     settings = read_recipe(find_recipe(recipe))
-    first = first_stage(settings) if stage is None else stage
-    settings_of(first, settings, recipe)
-    for name in settings.stages() if stage is None else [first]:
-        check_run(name, run_dir / name if stage is None else run_dir, resume)
-    if not is_begun(run_dir / first if stage is None else run_dir):
-        given = {name for folder in init_dirs for name in networks_in(folder)}
-        check_networks(first, settings, given)
-    if not (data_dir / SPLITS["train"]).is_dir() and not holds_videos(data_dir):
-        raise no_clips(data_dir / SPLITS["train"])
+    stages = stages_of(settings) if stage is None else [stage]
+    networks = {name: path for folder in init_dirs for name, path in networks_in(folder).items()}
+    given = set(networks)
+    for name in stages:
+        settings_of(name, settings, recipe)
+        own = run_dir / name if stage is None else run_dir
+        check_run(name, own, resume, seed)
+        if not is_begun(own):
+            check_networks(name, settings, given)
+        given |= {*_NEEDS[name], *_made_by(name, settings)}
+    if not holds_videos(data_dir):
+        check_clips(data_dir, settings, stages)
+    if settings.motion is not None and "motion" in stages:
+        _check_motion(settings.motion.frames, networks.get("motion_adapter"))
 
 
 # recipe
@@ -92,8 +112,8 @@ def find_recipe(recipe: str) -> Path:
     return path
 
 
-def first_stage(recipe: Recipe) -> str:
-    """The first of a recipe's stages.
+def stages_of(recipe: Recipe) -> list[str]:
+    """A recipe's stages, in their order.
 
     Raises:
         RecipeError: it has none.
@@ -104,7 +124,7 @@ def first_stage(recipe: Recipe) -> str:
             found="none",
             remedy="Add one to the recipe.",
         )
-    return next(iter(recipe.stages()))
+    return list(recipe.stages())
 
 
 def settings_of(stage: str, recipe: Recipe, name: str) -> Optimisation:
@@ -132,9 +152,17 @@ def steps_done(run_dir: Path) -> int:
     return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
 
 
-def check_run(stage: str, run_dir: Path, resume: bool) -> None:
-    """Refuse a run that was not asked to be gone on with, or one of another stage."""
+def check_run(stage: str, run_dir: Path, resume: bool, seed: int) -> None:
+    """Refuse a run that is not to be gone on with, or of another stage or seed, and a model that is no run's."""
     if not is_begun(run_dir):
+        model = run_dir / MODEL
+        # with --resume a model may be one that was written just before the run was killed for the first time
+        if os.path.lexists(model) and not (resume and (model / "model_index.json").is_file()):
+            raise InputError(
+                expected="a new folder for the run",
+                found=f"{model}, which the run would replace",
+                remedy="Choose another folder, or move it away.",
+            )
         return
     if not resume:
         raise InputError(
@@ -142,12 +170,18 @@ def check_run(stage: str, run_dir: Path, resume: bool) -> None:
             found=f"a run in {run_dir}",
             remedy="Add --resume to go on with it, or choose another folder.",
         )
-    there = json.loads((run_dir / STATE / "step.json").read_text())["stage"]
-    if there != stage:
+    there = json.loads((run_dir / STATE / "step.json").read_text())
+    if there["stage"] != stage:
         raise InputError(
             expected=f"a run of the {stage} stage in {run_dir}",
-            found=f"one of the {there} stage",
+            found=f"one of the {there['stage']} stage",
             remedy="Choose another folder.",
+        )
+    if there.get("seed", seed) != seed:
+        raise OptionError(
+            expected=f"the seed that the run in {run_dir} was begun with, {there['seed']}",
+            found=str(seed),
+            remedy=f"Add --seed {there['seed']}.",
         )
 
 
@@ -158,27 +192,40 @@ def index_of(folder: Path) -> dict[str, Any]:
     """What a folder's ``model_index.json`` says, or a single network's ``config.json``; empty without either."""
     for name in ("model_index.json", "config.json"):
         if (folder / name).is_file():
-            return json.loads((folder / name).read_text())
+            return read_json(folder / name, folder)
     return {}
 
 
 def networks_in(folder: Path) -> dict[str, Path]:
-    """The folder of each network that a folder gives.
+    """The folder of each network that a folder gives; none where it gives the prompt's embedding alone.
 
     Raises:
-        InputError: it gives none.
+        InputError: it gives nothing, or a network without weights that can be read.
     """
     alone = _ALONE.get(index_of(folder).get("_class_name", ""))
-    if alone is not None:
-        return {alone: folder}
     given = {name: folder / name for name in NETWORKS if (folder / name / "config.json").is_file()}
-    if not given:
+    if alone is not None:
+        given = {alone: folder}
+    if not given and not _conditions(folder):
         raise InputError(
             expected=f"networks in {folder}",
             found="none in diffusers' layout",
             remedy="Convert released weights first: magicpose models convert.",
         )
+    for path in given.values():
+        check_network(path, folder)
+        if not any((path / name).is_file() for name in _FILES):
+            raise InputError(
+                expected=f"weights of the name {_FILES[0]} in {path}",
+                found=", ".join(sorted(file.name for file in path.glob("*.safetensors"))),
+                remedy="Rename the file; its number format does not matter.",
+            )
     return given
+
+
+def _conditions(folder: Path) -> bool:
+    """Whether a folder has what makes the empty prompt's embedding, or it."""
+    return (folder / PROMPT_EMBEDS).is_file() or (folder / "text_encoder" / "config.json").is_file()
 
 
 def check_networks(stage: str, recipe: Recipe, given: Collection[str]) -> None:
@@ -187,13 +234,65 @@ def check_networks(stage: str, recipe: Recipe, given: Collection[str]) -> None:
     Raises:
         InputError: it has not.
     """
-    makes = set()
-    if stage == "appearance":
-        makes.add("appearance_unet")
-    if stage == "motion" and recipe.unet is not None:
-        makes.add("motion_adapter")
+    if stage == "vae" and not given:
+        return
     for name in _NEEDS[stage]:
-        if name not in given and name not in makes:
-            raise InputError(
-                expected=f"a {name} to start the {stage} stage from", found="none", remedy=_WHERE[name]
+        if name not in given and name not in _made_by(stage, recipe):
+            remedy = (
+                "Add --init with the model of the vae stage." if stage in ("vae", "base") else _WHERE[name]
             )
+            raise InputError(
+                expected=f"{'an' if name.startswith('a') else 'a'} {name} to start the {stage} stage from",
+                found="none",
+                remedy=remedy,
+            )
+
+
+def _made_by(stage: str, recipe: Recipe) -> tuple[str, ...]:
+    """What a stage makes for itself where nothing is given."""
+    if stage == "motion" and recipe.unet is not None:
+        return ("motion_adapter",)
+    return ("appearance_unet",) if stage == "appearance" else ()
+
+
+def _check_motion(frames: int, adapter: Path | None) -> None:
+    most = MOTION_FRAMES
+    if adapter is not None:
+        most = read_json(adapter / "config.json", adapter)["motion_max_seq_length"]
+    if frames > most:
+        raise RecipeError(
+            expected=f"at most {most} frames in [motion], which is what the motion module takes at once",
+            found=str(frames),
+            remedy="Change it in the recipe.",
+        )
+
+
+# clips
+
+
+def check_clips(folder: Path, recipe: Recipe, stages: Collection[str]) -> None:
+    """See that there are clips, long enough for the motion stage and with keypoints where hands are masked.
+
+    Args:
+        folder: in the TikTok layout.
+        recipe: whose stages say what they need.
+        stages: those that will run.
+
+    Raises:
+        InputError: there are not.
+    """
+    train = videos_in(folder / SPLITS["train"])
+    if not train:
+        raise no_clips(folder / SPLITS["train"])
+    longest = max(map(len, train.values()))
+    if "motion" in stages and recipe.motion is not None and longest < recipe.motion.frames:
+        raise too_short(recipe.motion.frames, len(train))
+    masked = [name for name in stages if getattr(recipe.stages().get(name), "mask_hand", 0)]
+    lacking = [video.name for video in train if not keypoints_of(folder, video.name).is_file()]
+    if masked and lacking:
+        more = f", and those of {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise InputError(
+            expected=f"keypoints beside the clips, to leave hands out of pose maps (mask_hand in [{masked[0]}])",
+            found=f"no {keypoints_of(folder, lacking[0])}{more}",
+            remedy="Make each with magicpose extract-pose FRAMES -o THAT, or set mask_hand = 0 in the recipe.",
+        )

@@ -7,7 +7,6 @@ A run's folder holds ``model/`` (the pipeline, with averaged weights), ``state/`
 from __future__ import annotations
 
 import csv
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,22 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice, product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from accelerate import Accelerator, AutocastKwargs, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
-from torch.optim.lr_scheduler import LambdaLR
 
 from .. import console
 from ..device import pick_device, training_precision
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import InputError, MagicPoseError, RecipeError
+from ..errors import MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
-from .given import MODEL, STATE, is_begun
+from ..recipe import Recipe
+from .given import MODEL, STATE
 from .optimizer import make_optimizer
 from .sharding import (
     ShardedAverage,
@@ -43,12 +42,20 @@ from .sharding import (
     whole_weights,
 )
 from .stages import Share, Stage
+from .state import follow_recipe, load_state, save_state
 
 LOG = "log.csv"
 
 
 def fit(
-    stage: Stage, pipeline: MagicPosePipeline, run_dir: Path, *, name: str, seed: int, resume: bool
+    stage: Stage,
+    pipeline: MagicPosePipeline,
+    run_dir: Path,
+    *,
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    resume: bool,
 ) -> Path:
     """Train a stage to its last step.
 
@@ -57,6 +64,7 @@ def fit(
         pipeline: the model that the stage's module is part of.
         run_dir: where the run's files go.
         name: the stage's.
+        recipe: what it is of, to tell a resumed run what has changed.
         seed: of batches, noise and timesteps.
         resume: go on from ``run_dir``'s state where there is one.
 
@@ -69,6 +77,7 @@ def fit(
     # told, it joins processes on CPUs too, which it would otherwise let run apart
     device = PartialState(cpu=pick_device("auto").type == "cpu").device
     precision = training_precision(settings.mixed_precision, device)
+    AcceleratorState._reset_state()  # the stage before may have had another precision; processes stay joined
     accelerator = Accelerator(
         cpu=device.type == "cpu",
         mixed_precision=precision,
@@ -110,9 +119,12 @@ def fit(
     if average is not None:
         accelerator.register_for_checkpointing(average)
 
-    done = _resume(accelerator, run_dir) if resume else 0
+    origin = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "seed": seed}
+    done = load_state(accelerator, run_dir, origin) if resume else 0
     if done:
-        _follow_recipe(schedule, [group["lr"] for group in stage.rates()])
+        if isinstance(average, EMAModel):
+            average.to(accelerator.device)  # states are read to the CPU
+        follow_recipe(schedule, [group["lr"] for group in stage.rates()])
     description = f"training {run_dir.name}"
     total = settings.steps * settings.batch_size
     is_main = accelerator.is_main_process
@@ -161,7 +173,7 @@ def fit(
                         if whole is not None:
                             _save_model(whole, run_dir)
                 # last, since it says how far the run is: killed before, the step is done again
-                _save_state(accelerator, run_dir, name, number)
+                save_state(accelerator, run_dir, {"stage": name, "step": number, **origin})
             if (is_main or sharded) and (ends or number % settings.sample_every == 0):
                 # in this order: it is averages that are gathered
                 with _averaged(average, trained), whole_weights(module, pipeline), _evaluating(stage.module):
@@ -207,42 +219,6 @@ def _check_loss(loss: float, step: int, run_dir: Path) -> None:
 
 def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
-
-
-def _resume(accelerator: Accelerator, run_dir: Path) -> int:
-    if not is_begun(run_dir):
-        return 0
-    there = json.loads((run_dir / STATE / "step.json").read_text())
-    was_sharded = there.get("sharded", False)
-    if was_sharded != is_sharded(accelerator):
-        kinds = {True: "under FSDP", False: "without FSDP"}
-        raise InputError(
-            expected=f"a run begun {kinds[not was_sharded]} in {run_dir}, to go on with",
-            found=f"one {kinds[was_sharded]}",
-            remedy=f"Launch it {kinds[was_sharded]}, or start a new run with --init {run_dir / MODEL}.",
-        )
-    accelerator.load_state(str(run_dir / STATE))
-    return int(there["step"])
-
-
-def _follow_recipe(schedule: LambdaLR, rates: list[float]) -> None:
-    """Let the recipe's learning rates take the place of a state's: it may have been changed since."""
-    schedule.base_lrs = list(rates)
-    for group, rate, factor in zip(schedule.optimizer.param_groups, rates, schedule.lr_lambdas, strict=True):
-        group["lr"] = rate * factor(schedule.last_epoch)
-
-
-def _save_state(accelerator: Accelerator, run_dir: Path, name: str, step: int) -> None:
-    """Write all that resuming needs, whole or not at all; draws depend on the step, so one process's state is all's."""
-    if not accelerator.is_main_process:
-        if is_sharded(accelerator):  # gives its parts, and writes nothing that is kept
-            with TemporaryDirectory() as aside:
-                accelerator.save_state(aside)
-        return
-    with write_folder(run_dir / STATE, overwrite=True) as folder:
-        accelerator.save_state(str(folder))
-        done = {"stage": name, "step": step, "sharded": is_sharded(accelerator)}
-        (folder / "step.json").write_text(json.dumps(done))
 
 
 def _save_model(pipeline: MagicPosePipeline, run_dir: Path) -> None:

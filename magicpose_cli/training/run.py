@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ from accelerate.utils import disable_fsdp_ram_efficient_loading
 from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
-from ..errors import InputError, RecipeError
+from ..errors import RecipeError
 from ..recipe import Optimisation, Recipe, read_recipe
 from .data import SPLITS, Clips, load_clips
-from .given import MODEL, check_run, find_recipe, first_stage, is_begun, settings_of, steps_done
+from .given import MODEL, check_clips, check_run, find_recipe, is_begun, settings_of, stages_of, steps_done
 from .linear import LOOKED_AT, start_linear
 from .loop import fit
 from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
 from .start import starting_model
 from .videos import clips_of_videos, holds_videos
+
+LONGEST_WAIT = timedelta(hours=12)
+"""Of processes for each other: one takes a folder of videos apart, and its detector may need hours for that."""
 
 
 def part_processes() -> None:
@@ -35,10 +39,8 @@ def run_all(
     With `resume`, stages that are done are passed over and a broken one goes on. Arguments, result and errors as in
     `run_stage`.
     """
-    settings = read_recipe(find_recipe(recipe))
-    model = run_dir / first_stage(settings) / MODEL
-    for number, stage in enumerate(settings.stages()):
-        inits = [model, *init_dirs[1:]] if number else init_dirs
+    inits = init_dirs
+    for stage in stages_of(read_recipe(find_recipe(recipe))):
         model = run_stage(
             stage,
             recipe=recipe,
@@ -48,6 +50,7 @@ def run_all(
             resume=resume,
             seed=seed,
         )
+        inits = [*init_dirs, model]  # last, since a later folder's networks count: those that were trained
     return model
 
 
@@ -80,11 +83,11 @@ def run_stage(
     """
     disable_fsdp_ram_efficient_loading()  # each process reads its own weights, whatever a launcher asks for
     # before a model is loaded, since it says which of several GPUs is this process's
-    PartialState(cpu=pick_device("auto").type == "cpu")
+    PartialState(cpu=pick_device("auto").type == "cpu", timeout=LONGEST_WAIT)
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
     optimisation = settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
-    check_run(stage, run_dir, resume)
+    check_run(stage, run_dir, resume, seed)
     started = is_begun(run_dir)
     if started and steps_done(run_dir) >= optimisation.steps:
         console.say(f"{stage}: done already, in {run_dir}.")
@@ -95,9 +98,9 @@ def run_stage(
         # one process takes the videos apart, the others find the clips there
         with PartialState().main_process_first():
             data_dir = clips_of_videos(data_dir, width_px, height_px, settings.data.fps)
+    check_clips(data_dir, settings, [stage])
     cell_px = pipeline.latent_factor
     clips = load_clips(data_dir, "train", width_px, height_px, cell_px, settings.data.crop)
-    _check_masks(optimisation, clips)
     held_out = clips
     if (data_dir / SPLITS["test"]).is_dir():
         held_out = load_clips(data_dir, "test", width_px, height_px, cell_px)
@@ -116,18 +119,10 @@ def run_stage(
         pipeline,
         run_dir,
         name=stage,
+        recipe=settings,
         seed=seed,
         resume=resume,
     )
-
-
-def _check_masks(settings: Optimisation, clips: Clips) -> None:
-    if getattr(settings, "mask_hand", 0) and clips.lacks_keypoints():
-        raise InputError(
-            expected="keypoints beside the clips (poses/<video>.npz), to leave hands out of pose maps",
-            found="pose maps alone for some",
-            remedy="Extract the poses with magicpose extract-pose, or set mask_hand = 0 in the recipe.",
-        )
 
 
 def _check_precision(settings: Optimisation) -> None:

@@ -45,7 +45,7 @@ def starting_model(stage: str, recipe: Recipe, folders: list[Path], seed: int) -
         torch.manual_seed(seed)
         if not folders and stage == "vae":
             return new_model(recipe).to(pick_device("auto"))
-        found, embeds, theirs = _gather(folders)
+        found, embeds, theirs = _gather(stage, folders)
         if (
             stage == "motion"
             and "motion_adapter" not in found
@@ -87,22 +87,26 @@ def _say_other_schedule(theirs: DDIMScheduler | None, recipe: Recipe) -> None:
         console.warn(f"the recipe's schedule takes the place of the model's: {changes}.")
 
 
-def _gather(folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, DDIMScheduler | None]:
+def _gather(stage: str, folders: list[Path]) -> tuple[dict[str, Any], Tensor | None, DDIMScheduler | None]:
     """Networks by name, the empty prompt's embedding, and a whole model's noise schedule."""
-    found: dict[str, Any] = {}
+    paths: dict[str, Path] = {}
     embeds: Tensor | None = None
     theirs: DDIMScheduler | None = None
     for folder in folders:
-        index = index_of(folder)
-        if index.get("_class_name") == "MagicPosePipeline":
+        if index_of(folder).get("_class_name") == "MagicPosePipeline":
             check_folder(folder)
             theirs = DDIMScheduler.from_pretrained(folder / "scheduler")
-        given = networks_in(folder)
-        for name, path in given.items():
-            found[name] = _load(name, path)
-            console.say(f"{name}: from {path}")
+        paths |= networks_in(folder)
         own = _embedding_in(folder)
         embeds = own if own is not None else embeds
+    if stage != "motion" and "motion_adapter" in paths:
+        console.say(
+            f"motion_adapter: not in the {stage} stage; {paths.pop('motion_adapter')} waits for its own"
+        )
+    found = {}
+    for name, path in paths.items():
+        found[name] = _load(name, path)
+        console.say(f"{name}: from {path}")
     return found, embeds, theirs
 
 

@@ -21,7 +21,7 @@ from ..media.video import FrameReader, as_rate
 from ..pose.detect import Detector, open_detector
 from ..pose.draw import pose_map
 from ..pose.sequence import FramePose, PoseSequence
-from .data import SPLITS
+from .data import SPLITS, keypoints_of, videos_in
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 LEAST_POINTS = 6
@@ -48,8 +48,15 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
         The folder of the clips, in the layout that `load_clips` reads.
 
     Raises:
-        InputError: no video shows anybody.
+        InputError: no video shows anybody, or two have one name.
     """
+    twice = {v.name for v in _videos(folder)} & {v.name for v in _videos(folder / "test")}
+    if twice:
+        raise InputError(
+            expected=f"a name of its own for each video in {folder} and {folder / 'test'}",
+            found=f"{min(twice)} in both",
+            remedy="Rename one, or take it out, where it is the same video.",
+        )
     clips = folder / ".magicpose" / f"{width_px}x{height_px}@{fps:g}"
     todo = [
         (split, video)
@@ -67,7 +74,7 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
                 with closing(open_detector(name)) as detector:
                     _take_apart(video, clips, split, (width_px, height_px), fps, detector)
                 bar.advance()
-    if not any((clips / SPLITS["train"]).glob("*/")):
+    if not videos_in(clips / SPLITS["train"]):
         raise InputError(
             expected=f"videos of a person in {folder}",
             found="nobody in any of them",
@@ -101,8 +108,9 @@ def _take_apart(
         if poses:
             width, height = reader.info.width_px, reader.info.height_px
             kept = PoseSequence.from_frames(poses, width, height, reader.fps, video.name, sha256_of(video))
-            (clips / "poses").mkdir(parents=True, exist_ok=True)
-            kept.save(clips / "poses" / f"{video.name}.npz")
+            keypoints = keypoints_of(clips, video.name)
+            keypoints.parent.mkdir(parents=True, exist_ok=True)
+            kept.save(keypoints)
     if not poses:
         _forget(frames, maps)
         write_text(clips / NOBODY / video.name, f"{seen} frames\n")

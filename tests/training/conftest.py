@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from magicpose_cli.media.pictures import save_picture
 from ..tiny import TINY
 
 
-def write_recipe(path: Path, **changes: dict[str, object]) -> Path:
-    """The tiny recipe as TOML, with entries of its tables replaced."""
-    tables = {name: {**table, **changes.get(name, {})} for name, table in TINY.items()}
+def write_recipe(path: Path, *, without: Collection[str] = (), **changes: dict[str, object]) -> Path:
+    """The tiny recipe as TOML, with entries of its tables replaced, or without some tables."""
+    tables = {name: {**table, **changes.get(name, {})} for name, table in TINY.items() if name not in without}
     lines = []
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]

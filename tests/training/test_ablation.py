@@ -56,7 +56,8 @@ def test_five_rows_are_trained_and_evaluated_and_again(dataset: Path, tmp_path: 
     assert all(f"| {row.name} |" in done.stdout for row in ROWS)
 
     def weights(model: str, part: str) -> dict[str, torch.Tensor]:
-        return load_file(out / "models" / model / part / "diffusion_pytorch_model.safetensors")
+        (folder,) = (out / "models").glob(f"{model}-{'[0-9a-f]' * 8}")
+        return load_file(folder / part / "diffusion_pytorch_model.safetensors")
 
     def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
         return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
@@ -70,11 +71,13 @@ def test_five_rows_are_trained_and_evaluated_and_again(dataset: Path, tmp_path: 
     assert not same(weights(apart, "appearance_unet"), weights(full, "appearance_unet"))
     assert not same(weights("full-without-masking", "pose_controlnet"), weights(full, "pose_controlnet"))
     assert same(weights("full-without-guidance", "unet"), weights(full, "unet"))
-    settings = json.loads((out / "rows" / "full-without-guidance" / "settings.json").read_text())
+    (unguided,) = (out / "rows").glob("full-without-guidance-*")
+    settings = json.loads((unguided / "settings.json").read_text())
     assert settings["guidance"] == 1.0
 
     # every second clip lacks the face, or the hands
-    maps = [load_picture(out / "test" / "pose_map_disco_test_set" / f"w{i}" / "0001.png") for i in range(4)]
+    (tested,) = out.glob("test-*")
+    maps = [load_picture(tested / "pose_map_disco_test_set" / f"w{i}" / "0001.png") for i in range(4)]
     assert np.array_equal(maps[0], maps[2])
     assert maps[1].sum() < maps[0].sum() and maps[3].sum() < maps[0].sum()
     assert not np.array_equal(maps[1], maps[3])
@@ -83,6 +86,28 @@ def test_five_rows_are_trained_and_evaluated_and_again(dataset: Path, tmp_path: 
     again = CliRunner().invoke(app, [str(part) for part in command])
     assert again.exit_code == 0 and again.stdout == done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
+
+    # trained further, the rows that it is part of are made and evaluated anew
+    write_recipe(recipe, pose={"mask_face": 0.5, "train_unet": True, "steps": 6})
+    assert CliRunner().invoke(app, [str(part) for part in command]).exit_code == 0
+    assert len(list((out / "rows").glob(f"full-{'[0-9a-f]' * 8}"))) == 2
+
+
+def test_without_clips_to_test_on_nothing_is_trained(dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset, tmp_path / "data", ignore=shutil.ignore_patterns("*disco_test_set"))
+    command = [
+        "study",
+        "ablation",
+        "--recipe",
+        "ablation",
+        "--data",
+        tmp_path / "data",
+        "-o",
+        tmp_path / "out",
+    ]
+    done = CliRunner().invoke(app, [str(part) for part in command])
+    assert done.exit_code == 2 and "disco_test_set" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_recipe_without_the_stages_is_refused(dataset: Path, tmp_path: Path) -> None:

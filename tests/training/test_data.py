@@ -34,6 +34,15 @@ def test_references_and_targets_come_from_one_video(clips):
     assert not np.array_equal(read.pairs(0, 6, 50, 4).references, drawn.references)
 
 
+def test_what_is_hidden_is_no_clip_and_no_frame(clips, tmp_path):
+    copy = tmp_path / "clips"
+    shutil.copytree(clips, copy)
+    train = copy / "train_set"
+    shutil.copytree(train / "v0", train / ".v0.0badcafe.part")  # as a killed program leaves it
+    shutil.copy(train / "v0" / "0000.png", train / "v0" / ".0000.png")
+    assert load_clips(copy, "train", 32, 32, cell_px=4).total == 18
+
+
 def test_tall_pictures_are_cut_at_random_rows_to_train_and_in_the_middle_to_test(clips):
     read = load_clips(clips, "train", 32, 32, cell_px=4)  # of 40 px in height
     assert read.spare_rows.tolist() == [2, 2, 2]

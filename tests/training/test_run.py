@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from magicpose_cli.diffusion.facts import read_facts
 from magicpose_cli.diffusion.fresh import new_model
-from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
+from magicpose_cli.errors import InputError, MagicPoseError, OptionError, RecipeError
 from magicpose_cli.recipe import STAGES, Recipe, read_recipe
 from magicpose_cli.training import loop
-from magicpose_cli.training.given import find_recipe
+from magicpose_cli.training.given import check_given, find_recipe
 from magicpose_cli.training.run import run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
-from ..tiny import TINY
+from ..tiny import TINY, make_tiny
 from .conftest import in_two_processes, write_recipe
 
 
@@ -242,6 +242,51 @@ def test_all_stages_in_one_go_and_again(clips, tmp_path, capsys):
     assert run_all(**options, run_dir=tmp_path / "runs", resume=True) == model
     assert capsys.readouterr().err.count("done already") == len(STAGES)
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.safetensors")}
+
+
+def test_all_stages_keep_what_they_trained_of_several_folders(clips, tmp_path, capsys):
+    tables = ("unet", "vae_shape", "vae", "base")  # a recipe for networks that come from elsewhere
+    recipe = write_recipe(tmp_path / "tiny.toml", without=tables)
+    whole = make_tiny(motion=True, seed=3)
+    for part in ("unet", "vae"):
+        getattr(whole, part).save_pretrained(tmp_path / "sd" / part)
+    save_file({"prompt_embeds": whole.prompt_embeds}, tmp_path / "sd" / "prompt_embeds.safetensors")
+    whole.pose_controlnet.save_pretrained(tmp_path / "openpose")
+    whole.motion_adapter.save_pretrained(tmp_path / "mm")
+    inits = [tmp_path / name for name in ("sd", "openpose", "mm")]
+    runs = tmp_path / "runs"
+    options = {"recipe": str(recipe), "data_dir": clips, "run_dir": runs, "resume": False, "seed": 0}
+    check_given(None, init_dirs=inits, **options)
+    last = run_all(init_dirs=inits, **options)
+    assert "motion_adapter: not in the pose stage" in " ".join(capsys.readouterr().err.split())
+    assert not read_facts(runs / "pose" / "model").has_motion
+    for part in ("pose_controlnet", "appearance_unet"):
+        assert not _differ(_weights(last, part), _weights(runs / "pose" / "model", part))
+    assert _differ(
+        _weights(last, "pose_controlnet"), load_file(inits[1] / "diffusion_pytorch_model.safetensors")
+    )
+
+
+def test_a_resumed_run_tells_what_has_changed(clips, tmp_path, capsys):
+    half = write_recipe(tmp_path / "half.toml", vae={"steps": 2})
+    _run("vae", clips, half, tmp_path / "run")
+    options = {
+        "recipe": str(half),
+        "data_dir": clips,
+        "init_dirs": [],
+        "run_dir": tmp_path / "run",
+        "resume": True,
+    }
+    with pytest.raises(OptionError, match="Add --seed 0"):
+        run_stage("vae", **options, seed=1)
+    _run(
+        "vae",
+        clips,
+        write_recipe(tmp_path / "whole.toml", vae={"batch_size": 4}),
+        tmp_path / "run",
+        resume=True,
+    )
+    assert "vae.steps 2 -> 4, vae.batch_size 2 -> 4" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("name", ["mini", "smoke", "sd15", "ablation"])

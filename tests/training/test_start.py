@@ -59,6 +59,8 @@ def test_later_folders_take_the_place_of_earlier_ones(folders):
     ("stage", "inits", "words"),
     [
         ("base", [], "a vae to start the base stage from"),
+        ("base", ["sd"], "Add --init with the model of the vae stage"),
+        ("vae", ["sd"], "an appearance_unet to start the vae stage from"),
         ("pose", ["sd"], "Add --init with the model of the appearance stage"),
         ("motion", ["bare"], "AnimateDiff's motion module"),
         ("appearance", ["pose"], "a vae to start"),

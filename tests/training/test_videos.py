@@ -25,7 +25,7 @@ def videos(tmp_path):
     folder = tmp_path / "videos"
     (folder / "test").mkdir(parents=True)
     shutil.copy(DANCE, folder / "squats.mp4")
-    shutil.copy(DANCE, folder / "test" / "squats.mp4")
+    shutil.copy(DANCE, folder / "test" / "held_out.mp4")
     with open_writer(folder / "wall.mp4", 8) as writer:
         for _ in range(4):
             writer.write(np.full((64, 64, 3), 120, np.uint8))

@@ -1,0 +1,104 @@
+"""What a stage is given is checked before anything is loaded or trained."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
+from magicpose_cli.training.given import check_given
+
+from ..tiny import make_tiny
+from .conftest import write_recipe
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    make_tiny().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def check(clips, tmp_path):
+    def run(stage, *inits, data=clips, resume=False, without=(), **changes):
+        recipe = write_recipe(tmp_path / "tiny.toml", without=without, **changes)
+        check_given(
+            stage,
+            recipe=str(recipe),
+            data_dir=data,
+            init_dirs=list(inits),
+            run_dir=tmp_path / "run",
+            resume=resume,
+            seed=0,
+        )
+
+    return run
+
+
+def test_all_stages_from_nothing_and_one_from_a_model(check, model):
+    check(None)
+    check("pose", model)
+    check("motion", model)
+
+
+def test_what_a_later_stage_lacks_is_told_before_the_first_trains(check, model, tmp_path):
+    shutil.copytree(
+        model, tmp_path / "sd", ignore=shutil.ignore_patterns("pose_*", "appearance*", "model_index*")
+    )
+    with pytest.raises(InputError, match="a pose_controlnet to start the pose stage from"):
+        check(None, tmp_path / "sd", without=("unet", "vae_shape", "vae", "base"))
+    with pytest.raises(InputError, match="clips of at least 8 frames, found none among 3"):
+        check(None, motion={"frames": 8})
+    with pytest.raises(RecipeError, match=r"at most 24 frames in \[motion\]"):
+        check("motion", model, motion={"frames": 25}, data=_long(check, tmp_path))
+
+
+def _long(check, tmp_path):
+    """A clip of thirty frames."""
+    for kind in ("train_set", "pose_map_train_set"):
+        folder = tmp_path / "long" / kind / "v0"
+        folder.mkdir(parents=True)
+        for number in range(30):
+            (folder / f"{number:04d}.png").write_bytes(b"")
+    return tmp_path / "long"
+
+
+def test_hands_are_masked_with_keypoints_alone(check, model):
+    with pytest.raises(
+        InputError, match=r"poses/v0\.npz, and those of 2 more\. Make each with magicpose extract-pose"
+    ):
+        check("pose", model, pose={"mask_hand": 0.5})
+
+
+def test_a_model_that_is_no_runs_is_not_replaced(check, tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "precious.txt").write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(InputError, match="which the run would replace"):
+            check("vae", resume=resume)
+
+
+def test_a_run_killed_between_model_and_state_goes_on(check, model, tmp_path):
+    shutil.copytree(model, tmp_path / "run" / "model")
+    with pytest.raises(InputError, match="which the run would replace"):
+        check("vae")
+    check("vae", resume=True)
+
+
+def test_networks_that_cannot_be_read_are_named(check, model, tmp_path):
+    name = "diffusion_pytorch_model"
+    shutil.copytree(model, tmp_path / "half")
+    weights = tmp_path / "half" / "unet" / f"{name}.safetensors"
+    weights.rename(weights.with_name(f"{name}.fp16.safetensors"))
+    with pytest.raises(InputError, match=r"found diffusion_pytorch_model\.fp16\.safetensors\. Rename"):
+        check("pose", tmp_path / "half")
+    weights.with_name(f"{name}.fp16.safetensors").unlink()
+    weights.write_bytes(b"cut short")
+    with pytest.raises(MagicPoseError, match="a file that cannot be used"):
+        check("pose", tmp_path / "half")
+    (tmp_path / "half" / "unet" / "config.json").write_text("{")
+    with pytest.raises(MagicPoseError, match=r"unet/config\.json"):
+        check("pose", tmp_path / "half")
