@@ -219,6 +219,10 @@ def test_what_is_missing_is_said(
         ),
         (["--dataset", "synth", "--size", "64", "-o", out], "a size like 512x768"),
         (
+            ["--dataset", "synth", "--root", dataset, "--model", "mini", "--size", "64x128", "-o", out],
+            "a --size in the aspect of the model's 256x256",
+        ),
+        (
             ["--dataset", "synth", "--predictions", ".", "--steps", "3", "-o", out],
             "options that go with --predictions alone, found --steps. Leave them out, or name a model",
         ),
