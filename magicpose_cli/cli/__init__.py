@@ -45,9 +45,8 @@ class _Group(TyperGroup):
 
 def _in_one_line(error: Exception) -> str:
     """What to tell of an error that nobody foresaw."""
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(
-        error, MemoryError
-    ):  # torch's, not imported here
+    is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    if is_torchs or isinstance(error, MemoryError):
         return "The memory did not suffice. Choose a smaller --size or --window, or --device cpu."
     first = (str(error).splitlines() or [""])[0]
     return (

@@ -17,7 +17,7 @@ def bench(
         ),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of the video.")] = 16,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps to time.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps to time.")] = 3,
     rounds: Annotated[int, typer.Option(min=1, help="Times that all is run; medians count.")] = 3,
     size: Annotated[
         str | None, typer.Option(help="WxH; the model's own by default.", show_default=False)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import console
-from ..errors import VideoError
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    pass
 
 
 def encode(
@@ -35,11 +34,11 @@ def encode(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make an MP4 (H.264, yuv420p) from a folder of pictures or a video."""
-    from ..media.video import AudioSource, FrameReader, as_rate, check_output, open_writer
+    from ..media.video import AudioSource, FrameReader, as_rate, check_output, folder_rate, open_writer
 
     sound = AudioSource(audio) if audio is not None else None
     check_output(output, force, sound)
-    rate = as_rate(fps) if fps is not None else _folder_rate(frames)
+    rate = as_rate(fps) if fps is not None else folder_rate(frames)
     reader = FrameReader(frames, fps=rate)
     if reader.info.has_audio and sound is None:
         console.say(f"The sound of {frames.name} is left out; `--audio {frames}` keeps it.")
@@ -60,31 +59,3 @@ def encode(
     }
     text = f"{output}: {count} frames at {float(reader.fps):g} frames a second"
     console.result(summary if as_json else text, as_json=as_json)
-
-
-def _folder_rate(frames: Path) -> Fraction | None:
-    """The rate that the report beside the frames gives; None for a video, which has its own."""
-    import json
-
-    from ..errors import OptionError
-    from ..media.video import FOLDER_FPS, as_rate
-
-    if not frames.is_dir():
-        return None
-    report = frames / "report.json"
-    stated = None
-    if report.is_file():
-        try:
-            document = json.loads(report.read_text(encoding="utf-8"))
-            stated = document.get("fps") if isinstance(document, dict) else None
-            rate = None if stated is None else as_rate(stated)
-        except (OSError, ValueError, TypeError, OptionError) as error:
-            raise VideoError(
-                expected=f"a report with a frame rate at {report}",
-                found=f"one that cannot be used ({error})",
-                remedy="Give the rate with --fps.",
-            ) from error
-        if rate is not None:
-            return rate
-    console.say(f"{frames} names no frame rate: {FOLDER_FPS} frames a second are taken; --fps sets another.")
-    return FOLDER_FPS

@@ -83,6 +83,14 @@ def retarget(
             help="Pose detector; auto: openpose where its weights are, else mediapipe.", rich_help_panel=_TIME
         ),
     ] = DetectorName.auto,
+    fps: Annotated[
+        str | None,
+        typer.Option(
+            help="Frame rate of a driving without one (pictures, JSON): 30, 29.97 or 30000/1001.",
+            show_default="25",
+            rich_help_panel=_TIME,
+        ),
+    ] = None,
     start: Annotated[
         float, typer.Option(min=0, help="Start in the driving, s.", rich_help_panel=_TIME)
     ] = 0.0,
@@ -211,6 +219,7 @@ def retarget(
         fit=fit.value,
         device=device,
         dtype=dtype.value,
+        fps=fps,
         start_s=start,
         duration_s=duration,
         window=window,

@@ -13,7 +13,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from ..errors import ModelError
+from .. import console
+from ..errors import ModelError, OptionError
 from ..recipe import SamplingBlock, read_block
 
 PROMPT_EMBEDS = "prompt_embeds.safetensors"
@@ -173,6 +174,35 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
         has_part(index, "pose_controlnet"),
         (folder / PROMPT_EMBEDS).is_file() or has_part(index, "image_encoder"),
     )
+
+
+def check_steps(folder: Path, sampling: SamplingBlock) -> None:
+    """See that a model's noise schedule can be cut into so many steps; warns where they begin far from noise.
+
+    With ``leading`` spacing timesteps are multiples of a whole number: a bad fit where steps are very few or many.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    config = read_json(folder / "scheduler" / "scheduler_config.json", folder)
+    total, steps = config.get("num_train_timesteps", 1000), sampling.num_inference_steps
+    first, apart = total - 1, total // steps
+    if config.get("timestep_spacing", "leading") == "leading":
+        # as diffusers' DDIM places them, and as its solvers of higher order do
+        parts = steps if sampling.solver == "ddim" else steps + 1
+        apart = total // parts
+        first = (parts - 1) * apart + config.get("steps_offset", 0)
+    if not apart or first >= total:
+        raise OptionError(
+            expected=f"fewer steps of {sampling.solver} than this model's {total} timesteps",
+            found=str(steps),
+            remedy="Choose fewer with --steps.",
+        )
+    if first < 0.75 * total:
+        console.warn(
+            f"{steps} steps begin at timestep {first} of this model's {total}, and take noise for half a picture; "
+            "another --steps will look better."
+        )
 
 
 def has_part(index: dict[str, Any], part: str) -> bool:

@@ -6,9 +6,10 @@ The average is the paper's plain one, or lets a window fade into the next.
 from __future__ import annotations
 
 import copy
+import os
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistep
 from torch import Tensor
 
 from .. import console
+from ..errors import MagicPoseError
 from ..recipe import Solver
 from .windows import fading
 
@@ -72,7 +74,21 @@ def latents_room(shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape)
     console.say(f"latents of {shape[0]} frames: {size / 2**30:.1f} GB in a file in {tempfile.gettempdir()}.")
     with tempfile.TemporaryFile() as file:  # gone when the last view of it is
+        _reserve(file, size)
         return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=shape))
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the room now: a place that is found full while a map is written to ends a program without a word."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        raise MagicPoseError(
+            expected=f"{size / 2**30:.1f} GB free in {tempfile.gettempdir()} for latents",
+            found=str(error),
+            remedy="Make room, name another folder in $TMPDIR, or render the video in parts (--start, --duration).",
+        ) from None
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, console
-from ..diffusion.facts import read_facts
+from ..diffusion.facts import check_steps, read_facts
 from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json
 from ..media.pictures import save_picture
@@ -164,10 +164,12 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
             found="none",
             remedy="Leave --without-motion out.",
         )
+    sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
+    check_steps(folder, sampling)
     return Model(
         folder,
         size_px,
-        facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver),
+        sampling,
         options.seed,
         options.device,
         options.dtype,

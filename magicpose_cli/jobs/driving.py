@@ -18,7 +18,7 @@ from .. import console
 from ..errors import OptionError, PoseError
 from ..media.files import sha256_of
 from ..media.pictures import Placement
-from ..media.video import FrameReader, chosen_frames
+from ..media.video import FOLDER_FPS, FrameReader, chosen_frames, folder_rate
 from ..pose.detect import Detector, detect_sequence
 from ..pose.draw import pose_map
 from ..pose.maps import is_plain, looks_like_pose_maps
@@ -105,6 +105,7 @@ class Driving:
         path: video, `.npz`, folder, or picture.
         kind: what it is, or ``auto`` to find out; what was found is said.
         cut: which part to use.
+        fps: frame rate of a folder, which has none of its own; None is what a report in it says, or 25.
 
     Attributes:
         kind: what it is.
@@ -117,7 +118,9 @@ class Driving:
         InputError: it cannot be read, or is not what it was said to be.
     """
 
-    def __init__(self, path: Path, kind: str = "auto", cut: Cut | None = None) -> None:
+    def __init__(
+        self, path: Path, kind: str = "auto", cut: Cut | None = None, fps: Fraction | None = None
+    ) -> None:
         self.path, self.cut = path, cut or Cut()
         self.sequence: PoseSequence | None = None
         self.empty_frames = 0
@@ -130,14 +133,27 @@ class Driving:
                 remedy="Use --driving-kind auto.",
             )
         if path.suffix.lower() == ".npz" and kind == "auto":
+            self._refuse_rate(fps)
             self.kind, self.sequence = "npz", self.cut.of(PoseSequence.load(path))
         elif kind == "openpose-json" or (kind == "auto" and _is_openpose(path)):
-            self.kind, self.sequence = "openpose-json", self.cut.of(PoseSequence.from_openpose_json(path))
+            sequence = PoseSequence.from_openpose_json(path, fps=fps or folder_rate(path) or FOLDER_FPS)
+            self.kind, self.sequence = "openpose-json", self.cut.of(sequence)
         else:
-            self._reader = FrameReader(path, None, self.cut.start_s, self.cut.duration_s)
+            if not path.is_dir():
+                self._refuse_rate(fps)
+            rate = fps or folder_rate(path)
+            self._reader = FrameReader(path, rate, self.cut.start_s, self.cut.duration_s)
             are_maps = kind == "pose-maps" or (kind == "auto" and self._shows_pose_maps())
             self.kind = "pose-maps" if are_maps else "video"
         console.say(f"Driving: {path.name} is {_NAMES[self.kind]}.")
+
+    def _refuse_rate(self, fps: Fraction | None) -> None:
+        if fps is not None:
+            raise OptionError(
+                expected="--fps with a folder of pictures or of JSON files, which has no rate of its own",
+                found=f"it with {self.path.name}",
+                remedy="Leave it out.",
+            )
 
     @property
     def fps(self) -> Fraction:
@@ -157,6 +173,12 @@ class Driving:
     @property
     def has_audio(self) -> bool:
         return self._reader is not None and self._reader.info.has_audio
+
+    def is_of(self, video: Path) -> bool:
+        """Whether it is this video, or the poses that were found in it."""
+        if self._reader is not None:
+            return self.path.resolve() == video.resolve()
+        return bool(self._poses.source_sha256) and self._poses.source_sha256 == sha256_of(video)
 
     def _shows_pose_maps(self) -> bool:
         """Looks at frames of the first seconds: the very first are often black."""
@@ -181,8 +203,8 @@ class Driving:
         if self.kind == "video" and self._reader is not None:
             self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
         if self.sequence is not None:
-            frames = len(self.sequence)
-            self._count_empty(frames - self.sequence.counts()["body"], frames)
+            shown = sum(any(pose.found(part) for part in pose._fields) for pose in self.sequence)
+            self._count_empty(len(self.sequence) - shown, len(self.sequence))
 
     def _count_empty(self, empty: int, frames: int) -> None:
         self.empty_frames = empty

@@ -102,6 +102,21 @@ def say_what_is_cut(poses: list[FramePose], placement: Placement, what: str) -> 
     if cut:
         where = "" if len(poses) == 1 else f" in {cut} of {len(poses)} frames"
         console.warn(
-            f"the crop to the model's shape cuts the person in the {what}{where}; --fit pad keeps all."
+            f"the crop to the model's shape cuts the person in the {what}{where}; --fit pad cuts less."
+        )
+    return cut
+
+
+def say_what_leaves(poses: list[FramePose], driving: Placement, reference: Placement) -> int:
+    """Warn where the driving's person leaves the reference's shape, to which a padded result is cut; gives frames."""
+    left, top, right, bottom = reference.inner_box()
+    cut = 0
+    for pose in poses:
+        placed = [driving.maps_point(float(x), float(y)) for x, y, found in pose.body if found > 0]
+        cut += any(not (left <= x < right and top <= y < bottom) for x, y in placed)
+    if cut:
+        console.warn(
+            f"the driving's person leaves the shape of the reference, which the result has, in {cut} of {len(poses)} "
+            "frames; a reference in the driving's aspect keeps all."
         )
     return cut

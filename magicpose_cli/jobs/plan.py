@@ -19,11 +19,11 @@ from ..device import (
     working_bytes,
 )
 from ..diffusion.controls import Controls
-from ..diffusion.facts import ModelFacts, Swaps, read_facts
+from ..diffusion.facts import ModelFacts, Swaps, check_steps, read_facts
 from ..errors import ModelError, OptionError
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
-from ..media.video import check_output
+from ..media.video import as_rate, check_output
 from ..recipe import SamplingBlock, Solver
 from ..weights import find_model
 from .driving import Cut, Driving
@@ -80,6 +80,7 @@ class RetargetOptions:
     fit: str = "crop"
     device: str = "auto"
     dtype: str = "auto"
+    fps: str | None = None
     start_s: float = 0.0
     duration_s: float | None = None
     window: int = 16
@@ -158,7 +159,8 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     inputs = [reference_path, driving_path, *(path for path in others if path is not None)]
     outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
     reference = load_picture(reference_path)
-    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s))
+    fps = None if options.fps is None else as_rate(options.fps)
+    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s), fps)
     audio = _choose_audio(driving, outputs.frames, options)
     controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
     swaps = Swaps(options.base_unet, options.motion_module)
@@ -175,6 +177,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     reference_px = (reference.shape[1], reference.shape[0])
     size_px = choose_size(options.size, reference_px, facts.sampling, facts.size_multiple_px)
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
+    check_steps(model_dir, sampling)
     _check_pose_acts(controls, sampling.num_inference_steps)
     # last, since torch, which takes seconds, is imported here: an input that is wrong is told at once
     device = pick_device(options.device)
@@ -330,6 +333,10 @@ def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> Audi
     if options.audio_from is not None:
         audio = AudioSource(options.audio_from)
         check_output(out, True, audio)
+        if driving.is_of(options.audio_from):
+            return AudioSource(options.audio_from, options.start_s, options.duration_s)
+        if options.start_s:
+            console.say(f"The sound begins where {options.audio_from.name} does, whatever --start says.")
         return audio
     if driving.kind in ("npz", "openpose-json") and out.suffix.lower() == ".mp4":
         console.say(f"{driving.path.name} holds no sound; --audio names a file to take it from.")

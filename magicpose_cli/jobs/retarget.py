@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import console
-from ..media.atomic import write_file, write_json
+from ..media.atomic import write_file
 from ..media.background import in_background
 from ..media.compare import side_by_side
 from ..media.video import open_writer
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
 from .driving import CompressedMaps
-from .fit import edge_colour, say_what_is_cut
+from .fit import edge_colour, say_what_is_cut, say_what_leaves
 from .plan import Plan, RetargetOptions, check_length, make_plan
 from .report import describe
 
@@ -123,10 +123,11 @@ def retarget(
                     if shown is not None:
                         later(_write_comparison, shown, plan, placed, maps[number], frame)
         report = describe(plan, options, len(maps), reference_pose, detector.name, cut, clock.seconds)
+        text = json.dumps(report, indent=2, default=str) + "\n"
         if report_file is not None:
-            report_file.write_text(json.dumps(report, indent=2, default=str) + "\n")
-    if plan.outputs.is_folder:
-        write_json(plan.outputs.report, report)
+            report_file.write_text(text)
+        else:
+            writer.add_report(text)  # appears with the frames: a folder without one names no frame rate
     return report
 
 
@@ -142,7 +143,10 @@ def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
     say_what_is_cut([reference_pose], plan.reference_place, "reference")
     if plan.driving.sequence is None:
         return 0
-    return say_what_is_cut(list(plan.driving.sequence), plan.driving_place, "driving")
+    poses = list(plan.driving.sequence)
+    if plan.driving_place.fit == "pad":
+        return say_what_leaves(poses, plan.driving_place, plan.reference_place)
+    return say_what_is_cut(poses, plan.driving_place, "driving")
 
 
 def _make(

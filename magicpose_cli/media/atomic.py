@@ -28,9 +28,15 @@ def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> No
 
     Raises:
         OutputExistsError: `path` exists and `overwrite` is False.
+        OptionError: its folder cannot be made or written to.
     """
     if not overwrite and os.path.lexists(path):
         raise OutputExistsError(path)
+    above = next(folder for folder in Path(os.path.abspath(path)).parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise _unwritable(above, NotADirectoryError(errno.ENOTDIR, "Not a directory"))
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _unwritable(above, PermissionError(errno.EACCES, "Permission denied"))
 
 
 @contextlib.contextmanager
@@ -111,6 +117,7 @@ def check_folder_output(
 ) -> None:
     """Raise what `write_folder` would raise about the output's place; arguments and errors as there."""
     path = Path(path)
+    refuse_existing(path, True)
     if not os.path.lexists(path):
         return
     if not path.is_dir():

@@ -219,9 +219,9 @@ def _probe_image(path: Path) -> VideoInfo | None:
 def _probe_video(path: Path) -> VideoInfo:
     with open_video(path) as (container, stream):
         has_audio, stated = bool(container.streams.audio), stream.average_rate
-        starts_s, end_s = _packet_times(container, stream)
-        if stream.frames > len(starts_s) and "mp4" in container.format.name:
-            found = f"data for {len(starts_s)} of the {stream.frames} frames"
+        starts_s, end_s, packets = _packet_times(container, stream)
+        if stream.frames > packets and "mp4" in container.format.name:
+            found = f"data for {packets} of the {stream.frames} frames"
             raise _no_video(path, found, "The file is cut off; export or download it again.")
     with open_video(path) as (container, stream):
         first = next(container.decode(stream), None)
@@ -241,25 +241,27 @@ def _probe_video(path: Path) -> VideoInfo:
     return VideoInfo(path, "video", width_px, height_px, fps, num_frames, duration_s, has_audio, is_variable)
 
 
-def _packet_times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction]:
-    """When the frames start, sorted, and when the last one ends, s after the first; nothing is decoded.
+def _packet_times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction, int]:
+    """When the frames start, sorted, when the last one ends, s after the first, and how many there is data for.
 
-    Empty where the container has no timestamps.
+    Nothing is decoded. Without times where the container has none. A file that was trimmed without being encoded anew
+    has data for frames before its cut, too, which nobody sees.
     """
     times: list[int] = []
-    last_duration = 0
+    last_duration = packets = 0
     for packet in container.demux(stream):
+        packets += bool(packet.size)
         if packet.size and packet.pts is not None and not packet.is_discard:
             if not times or packet.pts >= max(times[-1], 0):
                 last_duration = packet.duration or 0
             times.append(packet.pts)
     if not times:
-        return [], Fraction(0)
+        return [], Fraction(0), packets
     times.sort()
     starts_s = [(time - times[0]) * stream.time_base for time in times]
     if not last_duration:
         last_duration = (times[-1] - times[0]) // max(1, len(times) - 1)
-    return starts_s, starts_s[-1] + last_duration * stream.time_base
+    return starts_s, starts_s[-1] + last_duration * stream.time_base, packets
 
 
 def _rate(starts_s: list[Fraction], end_s: Fraction, stated: Fraction | None) -> tuple[Fraction, int, bool]:

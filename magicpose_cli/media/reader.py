@@ -8,6 +8,7 @@ frame and skip the next.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,6 +22,7 @@ from .. import console
 from ..errors import OptionError, VideoError
 from .pictures import load_picture, rgb_of
 from .probe import (
+    FOLDER_FPS,
     JITTER,
     VideoInfo,
     animation_delay,
@@ -288,3 +290,30 @@ def _check_options(
     ):
         if not is_fine:
             raise OptionError(expected=name, found=f"{value}", remedy="Correct the option.")
+
+
+def folder_rate(frames: Path) -> Fraction | None:
+    """The rate that the report among a folder's frames gives, or 25, which is said; None for what is no folder.
+
+    Raises:
+        VideoError: a report that cannot be read.
+    """
+    if not frames.is_dir():
+        return None
+    report = frames / "report.json"
+    stated = None
+    if report.is_file():
+        try:
+            document = json.loads(report.read_text(encoding="utf-8"))
+            stated = document.get("fps") if isinstance(document, dict) else None
+            rate = None if stated is None else as_rate(stated)
+        except (OSError, ValueError, TypeError, OptionError) as error:
+            raise VideoError(
+                expected=f"a report with a frame rate at {report}",
+                found=f"one that cannot be used ({error})",
+                remedy="Give the rate with --fps.",
+            ) from error
+        if rate is not None:
+            return rate
+    console.say(f"{frames} names no frame rate: {FOLDER_FPS} frames a second are taken; --fps sets another.")
+    return FOLDER_FPS

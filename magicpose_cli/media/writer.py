@@ -43,6 +43,9 @@ class FrameWriter(Protocol):
     def write(self, frame: np.ndarray) -> None:
         """Add one frame, uint8 (H W 3), RGB, of the same size as the first."""
 
+    def add_report(self, text: str) -> None:
+        """Put a ``report.json`` among a folder's frames; a ValueError where the result is no folder."""
+
 
 def output_kind(out: str | os.PathLike[str]) -> OutputKind:
     """What an output path asks for: `.mp4`, `.gif`, or a folder (it ends in / or has no suffix).
@@ -151,6 +154,10 @@ class _Writer(ABC):
     def _add(self, frame: np.ndarray) -> None:
         """Take one checked frame; `count` is its index."""
 
+    def add_report(self, text: str) -> None:
+        """Put a ``report.json`` among a folder's frames."""
+        raise ValueError("only a folder holds a report")
+
     def finish(self) -> None:  # noqa: B027
         """Write what must follow the last frame; a folder needs nothing."""
 
@@ -166,12 +173,17 @@ class _FolderWriter(_Writer):
     def _add(self, frame: np.ndarray) -> None:
         Image.fromarray(frame).save(self._folder / f"{self.count + 1:04d}.png", "PNG")
 
+    def add_report(self, text: str) -> None:
+        (self._folder / "report.json").write_text(text, encoding="utf-8")
+
 
 class _Mp4Writer(_Writer):
     def __init__(self, temporary: Path, fps: Fraction, audio: AudioSource | None) -> None:
         super().__init__()
         self._fps, self._audio = fps, audio
-        self._container = av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"})
+        self._container = av.open(
+            os.path.abspath(temporary), "w", format="mp4", options={"movflags": "faststart"}
+        )
         self._sound: SoundTrack | None = None
         self._reformatter = VideoReformatter()
 
@@ -227,6 +239,9 @@ class _GifWriter(_Writer):
     def __init__(self, temporary: Path, fps: Fraction) -> None:
         super().__init__()
         self._ffmpeg = _ffmpeg()
+        temporary = Path(
+            os.path.abspath(temporary)
+        )  # or FFmpeg takes what stands before a colon for a protocol
         self._temporary, self._fps = temporary, fps
         self._frames = temporary.with_name(f"{temporary.name.removesuffix('.part')}.frames.part")
         self._palette = temporary.with_name(f"{temporary.name.removesuffix('.part')}.palette.part")

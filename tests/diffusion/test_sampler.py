@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 
 import pytest
@@ -9,8 +11,11 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from magicpose_cli.diffusion import sampler
-from magicpose_cli.diffusion.sampler import denoise, frame_noise
+from magicpose_cli.diffusion.facts import check_steps
+from magicpose_cli.diffusion.sampler import denoise, frame_noise, make_solver
 from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
+from magicpose_cli.errors import MagicPoseError, OptionError
+from magicpose_cli.recipe import SamplingBlock
 
 REFERENCE_SCHEDULE = {
     "beta_start": 0.00085,
@@ -128,3 +133,33 @@ def test_windows_that_fade_and_shift_leave_no_seam():
     assert _seam(shifts=False, fade=0) > 1.5
     assert _seam(shifts=False, fade=4) <= 1.1
     assert _seam(shifts=True, fade=4) <= 1.1
+
+
+def test_latents_that_find_no_room_end_with_a_sentence(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sampler, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(MagicPoseError, match=r"GB free in .* No space left.*TMPDIR"):
+        sampler.latents_room((100, 4, 8, 8))
+
+
+@pytest.mark.parametrize("solver", ["ddim", "dpm++", "unipc"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 20, 50, 499, 500, 501, 998, 999, 1000])
+def test_steps_that_a_schedule_cannot_take_are_refused(tmp_path, capsys, solver, steps):
+    model = DDIMScheduler(**REFERENCE_SCHEDULE)
+    model.save_pretrained(tmp_path / "scheduler")
+    own = make_solver(model, solver)
+    try:
+        made = denoise(torch.randn(1, 4, 2, 2), lambda x, t, f: x / 10, own, steps, lambda _: [[0]])
+        works = bool(made.isfinite().all())
+    except (IndexError, AssertionError):
+        works = False
+    block = SamplingBlock(num_inference_steps=steps, solver=solver)
+    if works:
+        check_steps(tmp_path, block)
+        assert ("begin at timestep" in capsys.readouterr().err) == (own.timesteps[0] < 750)
+    else:
+        with pytest.raises(OptionError, match="fewer steps"):
+            check_steps(tmp_path, block)

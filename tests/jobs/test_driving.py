@@ -163,3 +163,27 @@ def test_a_single_json_file_is_told_to_be_one(tmp_path):
     for kind in ("openpose-json", "auto"):
         with pytest.raises(MagicPoseError, match=r"a single file.*the folder"):
             Driving(file, kind)
+
+
+def test_a_face_alone_is_somebody(tmp_path):
+    pose = FramePose.empty()
+    pose.face[:10] = (60, 40, 1)
+    PoseSequence.from_frames([pose, FramePose.empty()], 120, 160, 25).save(tmp_path / "a.npz")
+    driving = Driving(tmp_path / "a.npz")
+    driving.find_poses(None)
+    assert driving.empty_frames == 1
+
+
+def test_a_folder_has_the_rate_that_is_given_or_that_its_report_says(tmp_path, capsys):
+    PoseSequence.from_frames([_pose()] * 3, 120, 160, 30).to_openpose_json(tmp_path / "json")
+    assert Driving(tmp_path / "json").fps == 25
+    assert "names no frame rate" in " ".join(capsys.readouterr().err.split())
+    assert Driving(tmp_path / "json", fps=Fraction(30)).fps == 30
+    with open_writer(tmp_path / "frames", 30) as writer:
+        writer.write(NOTHING)
+        writer.add_report('{"fps": "30"}')
+    assert Driving(tmp_path / "frames", "video").fps == 30
+    assert "names no frame rate" not in capsys.readouterr().err
+    PoseSequence.from_frames([_pose()], 120, 160, 30).save(tmp_path / "a.npz")
+    with pytest.raises(OptionError, match="--fps with a folder"):
+        Driving(tmp_path / "a.npz", fps=Fraction(30))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magicpose_cli.errors import OptionError
-from magicpose_cli.jobs.fit import choose_size, edge_colour, joints_cut, place
+from magicpose_cli.jobs.fit import choose_size, edge_colour, joints_cut, place, say_what_leaves
 from magicpose_cli.pose.sequence import FramePose
 from magicpose_cli.recipe import SamplingBlock
 
@@ -45,3 +45,17 @@ def test_pad_bars_take_the_edges_colour():
     picture = np.full((20, 10, 3), (10, 200, 30), np.uint8)
     picture[5:15, 3:7] = 255
     assert edge_colour(picture) == (10, 200, 30)
+
+
+def test_who_leaves_the_references_shape_is_counted(capsys):
+    reference, driving = place((360, 640), (256, 256), "pad"), place((1280, 720), (256, 256), "pad")
+    poses = []
+    for x in (640, 900, 1100):
+        poses.append(FramePose.empty())
+        poses[-1].body[0] = x, 360, 1
+    assert (
+        say_what_leaves(poses, driving, reference) == 1
+    )  # 1100 of 1280 is 220 of 256; the reference ends at 200
+    assert "in 1 of 3 frames" in " ".join(capsys.readouterr().err.split())
+    assert say_what_leaves(poses[:2], driving, reference) == 0
+    assert not capsys.readouterr().err

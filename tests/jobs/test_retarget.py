@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
 from magicpose_cli.errors import OptionError, OutputExistsError, PoseError
-from magicpose_cli.jobs.plan import RetargetOptions
+from magicpose_cli.jobs.plan import RetargetOptions, make_plan
 from magicpose_cli.jobs.retarget import retarget
+from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer, probe
 from magicpose_cli.pose.draw import draw_pose
@@ -293,3 +294,20 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(inputs, tmp_path):
 def test_a_batch_for_a_model_that_works_in_windows_is_refused(inputs, tmp_path):
     with pytest.raises(OptionError, match="Use --window"):
         _run(inputs, tmp_path / "out.mp4", batch=4)
+
+
+def test_the_poses_own_video_gives_the_sound_of_the_same_part(inputs, tmp_path, capsys):
+    _video_with_sound(tmp_path / "dance.mp4", 3.0)
+    poses = [_dancer(step) for step in range(FRAMES)]
+    source = "dance.mp4", sha256_of(tmp_path / "dance.mp4")
+    PoseSequence.from_frames(poses, 120, 160, FPS, *source).save(tmp_path / "own.npz")
+    shutil.copy(inputs / "dance.npz", tmp_path / "other.npz")
+    starts = {}
+    for name in ("own", "other"):
+        options = RetargetOptions(
+            model=str(inputs / "model"), device="cpu", start_s=1.0, audio_from=tmp_path / "dance.mp4"
+        )
+        plan = make_plan(inputs / "reference.png", tmp_path / f"{name}.npz", tmp_path / "out.mp4", options)
+        starts[name] = plan.audio.start_s
+    assert starts == {"own": 1.0, "other": 0.0}
+    assert capsys.readouterr().err.count("The sound begins where dance.mp4 does") == 1

@@ -129,3 +129,10 @@ def test_a_killed_writer_leaves_nothing_under_the_final_name(tmp_path: Path, nam
     left = os.listdir(tmp_path)
     assert left, "the writer was killed in the middle of its work"
     assert all(entry.startswith(".") and entry.endswith(".part") for entry in left)
+
+
+@pytest.mark.parametrize("name", ["a/out.mp4", "a/b/frames/"])
+def test_a_place_that_cannot_be_is_told_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(OptionError, match="a folder that can be written to"):
+        check_output(f"{tmp_path}/{name}")

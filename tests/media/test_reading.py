@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,7 +17,7 @@ from PIL import Image
 
 from magicpose_cli.errors import MagicPoseError, OptionError, VideoError
 from magicpose_cli.media.pictures import save_picture
-from magicpose_cli.media.video import FrameReader, as_rate, probe
+from magicpose_cli.media.video import FrameReader, as_rate, open_writer, probe
 
 HARD_VIDEOS = {
     "hard_crowd_from_behind_5frames.mp4": (960, 540, Fraction(5), 5),
@@ -313,3 +315,18 @@ def test_music_with_a_cover_is_no_video(tmp_path: Path, grey_video: Callable[...
         container.mux(sound.encode(None))
     with pytest.raises(VideoError, match="only sound"):
         probe(tmp_path / "a.m4a")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_a_video_that_was_trimmed_without_encoding_it_anew(tmp_path: Path, suffix: str) -> None:
+    with open_writer(tmp_path / "whole.mp4", 25) as writer:
+        for index in range(60):
+            writer.write(np.full((32, 32, 3), 4 * index, np.uint8))
+    trimmed = tmp_path / f"trimmed.{suffix}"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-ss", "0.8", "-i", str(tmp_path / "whole.mp4")]
+    subprocess.run([*ffmpeg, "-t", "1", "-c", "copy", str(trimmed)], check=True)
+    with av.open(str(trimmed)) as container:
+        assert container.streams.video[0].frames > 25  # data for more than is shown
+    frames = greys(FrameReader(trimmed), step=4)
+    assert probe(trimmed).num_frames == len(frames)
+    assert frames == list(range(20, 20 + len(frames))) and 25 <= len(frames) <= 30

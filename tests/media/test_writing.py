@@ -228,3 +228,18 @@ def test_a_full_disk_is_said(tmp_path: Path, name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Expected room to write")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no colon in names")
+@pytest.mark.parametrize("name", ["10:30.mp4", "10:30.gif"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(list(FrameReader(write(name, moving(3))))) == 3
+
+
+def test_a_report_appears_with_a_folders_frames(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "frames", 25) as writer:
+        writer.write(moving(1)[0])
+        writer.add_report("{}")
+        assert not (tmp_path / "frames").exists()
+    assert sorted(os.listdir(tmp_path / "frames")) == ["0001.png", "report.json"]
