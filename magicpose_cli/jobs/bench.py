@@ -167,7 +167,7 @@ def _open(
 
 def _check_size(pipeline: MagicPosePipeline, width_px: int, height_px: int) -> None:
     multiple = pipeline.size_multiple_px
-    if width_px % multiple or height_px % multiple:
+    if width_px % multiple or height_px % multiple or not width_px * height_px:
         raise OptionError(
             expected=f"a size in multiples of {multiple} px",
             found=f"{width_px}x{height_px}",

@@ -59,7 +59,7 @@ def _load(source: Path | io.BytesIO, path: Path) -> np.ndarray:
                 if getattr(opened, "is_animated", False) and opened.format != "MPO":
                     console.say(f"{path.name} is an animation: its first frame is the picture.")
                 opened.load()
-                return rgb_of(_upright(opened, path), path)
+                return rgb_of(upright(opened, path), path)
     except UnidentifiedImageError as error:
         raise _not_a_picture(source, path) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -264,7 +264,8 @@ def _not_a_picture(source: Path | io.BytesIO, path: Path) -> PictureError:
     return PictureError(expected=f"a picture at {path}", found=found, remedy=remedy)
 
 
-def _upright(image: Image.Image, path: Path) -> Image.Image:
+def upright(image: Image.Image, path: Path) -> Image.Image:
+    """An image turned as its EXIF data say."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception as error:  # EXIF is a free-form block that cameras and editors get wrong in many ways

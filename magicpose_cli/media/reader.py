@@ -20,7 +20,7 @@ from PIL import ImageSequence
 
 from .. import console
 from ..errors import OptionError, VideoError
-from .pictures import load_picture, rgb_of
+from .pictures import load_picture, rgb_of, upright
 from .probe import (
     FOLDER_FPS,
     JITTER,
@@ -143,7 +143,7 @@ class FrameReader:
             for index, frame in enumerate(ImageSequence.Iterator(image)):
                 frame.load()
                 end_s = start_s + animation_delay(frame)
-                picture = rgb_of(frame, self.info.path)
+                picture = self._of_one_size(rgb_of(upright(frame, self.info.path), self.info.path))
                 if self.info.variable_rate:
                     yield start_s, end_s, picture
                 else:
@@ -200,13 +200,16 @@ class FrameReader:
         if swaps_axes:
             picture = picture.transpose(1, 0, 2)
         picture = picture[:: -1 if mirrors_y else 1, :: -1 if mirrors_x else 1]
+        return np.ascontiguousarray(self._of_one_size(picture))
+
+    def _of_one_size(self, picture: np.ndarray) -> np.ndarray:
         if picture.shape[:2] != (self.info.height_px, self.info.width_px):
             raise VideoError(
                 expected=f"frames of one size in {self.info.path}",
                 found=f"{self.info.width_px}x{self.info.height_px} and {picture.shape[1]}x{picture.shape[0]}",
-                remedy="Convert the video to one size first.",
+                remedy="Convert them to one size first.",
             )
-        return np.ascontiguousarray(picture)
+        return picture
 
 
 def as_rate(fps: Fraction | float | str) -> Fraction:

@@ -330,3 +330,17 @@ def test_a_video_that_was_trimmed_without_encoding_it_anew(tmp_path: Path, suffi
     frames = greys(FrameReader(trimmed), step=4)
     assert probe(trimmed).num_frames == len(frames)
     assert frames == list(range(20, 20 + len(frames))) and 25 <= len(frames) <= 30
+
+
+def test_an_animation_is_turned_upright_and_has_one_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [Image.new("RGB", (60, 40), (grey, grey, grey)) for grey in (0, 100, 200)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100, exif=exif)
+    info = probe(tmp_path / "a.png")
+    assert (info.width_px, info.height_px) == (40, 60)
+    assert [frame.shape for frame in FrameReader(tmp_path / "a.png")] == [(60, 40, 3)] * 3
+    frames[1] = frames[1].resize((30, 40))
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(VideoError, match="60x40 and 30x40"):
+        list(FrameReader(tmp_path / "a.tif"))
