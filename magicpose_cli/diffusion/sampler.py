@@ -6,6 +6,7 @@ The average is the paper's plain one, or lets a window fade into the next.
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -84,6 +85,8 @@ def _reserve(file: IO[bytes], size: int) -> None:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return  # a file system that cannot reserve
         raise MagicPoseError(
             expected=f"{size / 2**30:.1f} GB free in {tempfile.gettempdir()} for latents",
             found=str(error),

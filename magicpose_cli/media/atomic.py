@@ -32,7 +32,8 @@ def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> No
     """
     if not overwrite and os.path.lexists(path):
         raise OutputExistsError(path)
-    above = next(folder for folder in Path(os.path.abspath(path)).parents if os.path.lexists(folder))
+    parents = Path(os.path.abspath(path)).parents
+    above = next((folder for folder in parents if os.path.lexists(folder)), Path(os.sep))
     if not above.is_dir():
         raise _unwritable(above, NotADirectoryError(errno.ENOTDIR, "Not a directory"))
     if not os.access(above, os.W_OK | os.X_OK):

@@ -109,15 +109,15 @@ def open_image(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open with PyAV, `file` protocol alone: (container, its video stream).
+def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
+    """Open with PyAV, `file` protocol alone and more of FFmpeg's options: (container, its video stream).
 
     Raises:
         VideoError: no container that FFmpeg knows, or no video stream in it; FFmpeg's errors inside
             of the block, too.
     """
     try:
-        with av.open(os.path.abspath(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(os.path.abspath(path), options={"protocol_whitelist": "file", **options}) as container:
             if _NOT_VIDEOS & set(container.format.name.split(",")):
                 raise _no_video(path, f"a {container.format.long_name}")
             streams = [stream for stream in container.streams.video if not _is_cover(stream)]
@@ -219,10 +219,10 @@ def _probe_image(path: Path) -> VideoInfo | None:
 def _probe_video(path: Path) -> VideoInfo:
     with open_video(path) as (container, stream):
         has_audio, stated = bool(container.streams.audio), stream.average_rate
-        starts_s, end_s, packets = _packet_times(container, stream)
-        if stream.frames > packets and "mp4" in container.format.name:
-            found = f"data for {packets} of the {stream.frames} frames"
-            raise _no_video(path, found, "The file is cut off; export or download it again.")
+        starts_s, end_s = _packet_times(container, stream)
+        may_be_cut_off = stream.frames > len(starts_s) and "mp4" in container.format.name
+    if may_be_cut_off:
+        _check_whole(path)
     with open_video(path) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
@@ -241,27 +241,37 @@ def _probe_video(path: Path) -> VideoInfo:
     return VideoInfo(path, "video", width_px, height_px, fps, num_frames, duration_s, has_audio, is_variable)
 
 
-def _packet_times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction, int]:
-    """When the frames start, sorted, when the last one ends, s after the first, and how many there is data for.
+def _check_whole(path: Path) -> None:
+    """See that there is data for all frames that a file states, also for those that its edit list hides.
 
-    Nothing is decoded. Without times where the container has none. A file that was trimmed without being encoded anew
-    has data for frames before its cut, too, which nobody sees.
+    A file that was trimmed without being encoded anew keeps frames before and after its cut that nobody sees.
+    """
+    with open_video(path, ignore_editlist="1") as (container, stream):
+        packets = sum(1 for packet in container.demux(stream) if packet.size)
+        if stream.frames > packets:
+            found = f"data for {packets} of the {stream.frames} frames"
+            raise _no_video(path, found, "The file is cut off; export or download it again.")
+
+
+def _packet_times(container: Any, stream: Any) -> tuple[list[Fraction], Fraction]:
+    """When the frames start, sorted, and when the last one ends, s after the first; nothing is decoded.
+
+    Empty where the container has no timestamps.
     """
     times: list[int] = []
-    last_duration = packets = 0
+    last_duration = 0
     for packet in container.demux(stream):
-        packets += bool(packet.size)
         if packet.size and packet.pts is not None and not packet.is_discard:
             if not times or packet.pts >= max(times[-1], 0):
                 last_duration = packet.duration or 0
             times.append(packet.pts)
     if not times:
-        return [], Fraction(0), packets
+        return [], Fraction(0)
     times.sort()
     starts_s = [(time - times[0]) * stream.time_base for time in times]
     if not last_duration:
         last_duration = (times[-1] - times[0]) // max(1, len(times) - 1)
-    return starts_s, starts_s[-1] + last_duration * stream.time_base, packets
+    return starts_s, starts_s[-1] + last_duration * stream.time_base
 
 
 def _rate(starts_s: list[Fraction], end_s: Fraction, stated: Fraction | None) -> tuple[Fraction, int, bool]:

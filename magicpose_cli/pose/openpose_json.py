@@ -117,6 +117,7 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.suffix.lower() == ".json" and path.is_file()]
+    found = [path for path in found if path.name != "report.json"]  # which may tell their rate
     return sorted(found, key=lambda path: natural_key(path.name))
 
 

@@ -101,9 +101,10 @@ def run_ablation(
             remedy="Use --recipe ablation.",
         )
     check_dependencies()
+    for split in SPLITS.values():
+        if not videos_in(data_dir / split):
+            raise no_clips(data_dir / split, or_videos=False)
     check_clips(data_dir, settings, ("pose",))
-    if not videos_in(data_dir / SPLITS["test"]):
-        raise no_clips(data_dir / SPLITS["test"])
     models = _train(settings, data_dir, out, seed)
     is_first = PartialState(cpu=pick_device("auto").type == "cpu").is_main_process
     part_processes()

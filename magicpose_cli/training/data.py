@@ -260,12 +260,15 @@ def keypoints_of(folder: Path, video: str) -> Path:
     return folder / "poses" / f"{video}.npz"
 
 
-def no_clips(folder: Path) -> InputError:
-    """The error of a folder without clips."""
+def no_clips(folder: Path, *, or_videos: bool = True) -> InputError:
+    """The error of a folder without clips, where videos would do or would not."""
+    others = (
+        ", one in the TikTok layout, or one of videos." if or_videos else ", or one in the TikTok layout."
+    )
     return InputError(
         expected=f"clips in {folder}/<video>/<frame>.png",
         found="none",
-        remedy="Give the folder that magicpose synth wrote, one in the TikTok layout, or one of videos.",
+        remedy=f"Give the folder that magicpose synth wrote{others}",
     )
 
 

@@ -76,15 +76,19 @@ def check_given(
     """
     settings = read_recipe(find_recipe(recipe))
     stages = stages_of(settings) if stage is None else [stage]
-    networks = {name: path for folder in init_dirs for name, path in networks_in(folder).items()}
-    given = set(networks)
-    for name in stages:
+    runs = {name: run_dir / name if stage is None else run_dir for name in stages}
+    networks: dict[str, Path] = {}
+    if not all(map(is_begun, runs.values())):  # what has begun goes on from its own model
+        networks = {name: path for folder in init_dirs for name, path in networks_in(folder).items()}
+    made: set[str] = set()
+    for name, own in runs.items():
         settings_of(name, settings, recipe)
-        own = run_dir / name if stage is None else run_dir
         check_run(name, own, resume, seed)
-        if not is_begun(own):
-            check_networks(name, settings, given)
-        given |= {*_NEEDS[name], *_made_by(name, settings)}
+        if is_begun(own):
+            networks |= networks_in(own / MODEL)
+        else:
+            check_networks(name, settings, {*networks, *made}, from_nothing=not init_dirs)
+        made |= {*_NEEDS[name], *_made_by(name, settings)}
     if not holds_videos(data_dir):
         check_clips(data_dir, settings, stages)
     if settings.motion is not None and "motion" in stages:
@@ -228,13 +232,13 @@ def _conditions(folder: Path) -> bool:
     return (folder / PROMPT_EMBEDS).is_file() or (folder / "text_encoder" / "config.json").is_file()
 
 
-def check_networks(stage: str, recipe: Recipe, given: Collection[str]) -> None:
-    """See that a stage has the networks that it can neither copy nor make from nothing.
+def check_networks(stage: str, recipe: Recipe, given: Collection[str], *, from_nothing: bool = False) -> None:
+    """See that a stage has the networks that it can neither copy nor make; `from_nothing`, `vae` makes all.
 
     Raises:
         InputError: it has not.
     """
-    if stage == "vae" and not given:
+    if stage == "vae" and from_nothing:
         return
     for name in _NEEDS[stage]:
         if name not in given and name not in _made_by(stage, recipe):

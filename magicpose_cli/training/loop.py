@@ -28,7 +28,7 @@ from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
-from ..recipe import Recipe
+from ..recipe import STAGES, Recipe
 from .given import MODEL, STATE
 from .optimizer import make_optimizer
 from .sharding import (
@@ -119,7 +119,8 @@ def fit(
     if average is not None:
         accelerator.register_for_checkpointing(average)
 
-    origin = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "seed": seed}
+    others = {other for other in STAGES if other != name}
+    origin = {"recipe": recipe.model_dump(mode="json", exclude_unset=True, exclude=others), "seed": seed}
     done = load_state(accelerator, run_dir, origin) if resume else 0
     if done:
         if isinstance(average, EMAModel):

@@ -144,6 +144,12 @@ def test_latents_that_find_no_room_end_with_a_sentence(monkeypatch):
     with pytest.raises(MagicPoseError, match=r"GB free in .* No space left.*TMPDIR"):
         sampler.latents_room((100, 4, 8, 8))
 
+    def cannot(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot)
+    assert not sampler.latents_room((100, 4, 8, 8)).any()
+
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm++", "unipc"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 20, 50, 499, 500, 501, 998, 999, 1000])

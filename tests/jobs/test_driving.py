@@ -179,6 +179,8 @@ def test_a_folder_has_the_rate_that_is_given_or_that_its_report_says(tmp_path, c
     assert Driving(tmp_path / "json").fps == 25
     assert "names no frame rate" in " ".join(capsys.readouterr().err.split())
     assert Driving(tmp_path / "json", fps=Fraction(30)).fps == 30
+    (tmp_path / "json" / "report.json").write_text('{"fps": "24"}')
+    assert Driving(tmp_path / "json").fps == 24
     with open_writer(tmp_path / "frames", 30) as writer:
         writer.write(NOTHING)
         writer.add_report('{"fps": "30"}')

@@ -317,19 +317,35 @@ def test_music_with_a_cover_is_no_video(tmp_path: Path, grey_video: Callable[...
         probe(tmp_path / "a.m4a")
 
 
+@pytest.mark.parametrize("start_s", ["0.3", "1.1"])
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
-def test_a_video_that_was_trimmed_without_encoding_it_anew(tmp_path: Path, suffix: str) -> None:
+def test_a_video_that_was_trimmed_without_encoding_it_anew(tmp_path: Path, suffix: str, start_s: str) -> None:
     with open_writer(tmp_path / "whole.mp4", 25) as writer:
-        for index in range(60):
-            writer.write(np.full((32, 32, 3), 4 * index, np.uint8))
-    trimmed = tmp_path / f"trimmed.{suffix}"
-    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-ss", "0.8", "-i", str(tmp_path / "whole.mp4")]
-    subprocess.run([*ffmpeg, "-t", "1", "-c", "copy", str(trimmed)], check=True)
-    with av.open(str(trimmed)) as container:
-        assert container.streams.video[0].frames > 25  # data for more than is shown
-    frames = greys(FrameReader(trimmed), step=4)
-    assert probe(trimmed).num_frames == len(frames)
-    assert frames == list(range(20, 20 + len(frames))) and 25 <= len(frames) <= 30
+        for index in range(75):
+            writer.write(np.full((32, 32, 3), 3 * index, np.uint8))
+    # key frames every 0.4 s, and an edit list that begins and ends between them: what a phone's trimming leaves
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
+    whole, trimmed = tmp_path / "keys.mp4", tmp_path / f"trimmed.{suffix}"
+    encoder = ["-c:v", "libx264", "-g", "10", "-crf", "4"]
+    subprocess.run(
+        [*ffmpeg, "-i", str(tmp_path / "whole.mp4"), *encoder, "-f", suffix, str(whole)], check=True
+    )
+    data = bytearray(whole.read_bytes())
+    place = data.index(b"elst")
+    assert data[place + 4] == 0 and int.from_bytes(data[place + 8 : place + 12], "big") == 1
+    with av.open(str(whole)) as container:
+        scale = container.streams.video[0].time_base.denominator
+    first = int.from_bytes(data[place + 16 : place + 20], "big") + int(float(start_s) * scale)
+    data[place + 12 : place + 16] = (1000).to_bytes(4, "big")  # 1 s, in the file's milliseconds
+    data[place + 16 : place + 20] = first.to_bytes(4, "big")
+    trimmed.write_bytes(data)
+    frames = greys(FrameReader(trimmed), step=3)
+    shown = round(float(start_s) * 25)
+    assert probe(trimmed).num_frames == len(frames) == 25
+    assert frames[0] == pytest.approx(shown, abs=1) and np.all(np.diff(frames) == 1)
+    trimmed.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.raises(VideoError):
+        probe(trimmed)
 
 
 def test_an_animation_is_turned_upright_and_has_one_size(tmp_path: Path) -> None:

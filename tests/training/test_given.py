@@ -88,6 +88,34 @@ def test_a_run_killed_between_model_and_state_goes_on(check, model, tmp_path):
     check("vae", resume=True)
 
 
+def test_what_has_begun_goes_on_from_its_own_model(check, model, clips, tmp_path):
+    """Without the folders that it was begun with, and with its own motion module's limit."""
+    begun = tmp_path / "run" / "appearance"
+    shutil.copytree(model, begun / "model")
+    (begun / "state").mkdir()
+    (begun / "state" / "step.json").write_text('{"stage": "appearance", "step": 2}')
+    elsewhere = ("unet", "vae_shape", "vae", "base", "motion")
+    check(None, without=elsewhere, resume=True)
+    with pytest.raises(InputError, match="networks in"):  # the pose stage has not begun
+        check(None, tmp_path / "gone", without=elsewhere, resume=True)
+    shutil.rmtree(tmp_path / "run")
+    make_tiny(motion=True).save_pretrained(tmp_path / "run" / "model")
+    config = tmp_path / "run" / "model" / "motion_adapter" / "config.json"
+    config.write_text(
+        config.read_text().replace('"motion_max_seq_length": 24', '"motion_max_seq_length": 32')
+    )
+    (tmp_path / "run" / "state").mkdir()
+    (tmp_path / "run" / "state" / "step.json").write_text('{"stage": "motion", "step": 2, "seed": 0}')
+    check("motion", tmp_path / "gone", resume=True, motion={"frames": 26}, data=_long(check, tmp_path))
+
+
+def test_an_embedding_alone_is_no_model(check, model, tmp_path):
+    (tmp_path / "words").mkdir()
+    shutil.copy(model / "prompt_embeds.safetensors", tmp_path / "words")
+    with pytest.raises(InputError, match="a vae to start the vae stage from"):
+        check("vae", tmp_path / "words")
+
+
 def test_networks_that_cannot_be_read_are_named(check, model, tmp_path):
     name = "diffusion_pytorch_model"
     shutil.copytree(model, tmp_path / "half")
