@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import OptionError, RecipeError
+from .weights import assets_dir
 
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -319,3 +320,21 @@ def read_recipe(path: Path) -> Recipe:
             expected=f"a recipe in TOML at {path}", found=str(error), remedy="Give the path of a recipe."
         ) from None
     return read_block(Recipe, values, str(path))
+
+
+def find_recipe(recipe: str) -> Path:
+    """A recipe's path from its name or path.
+
+    Raises:
+        RecipeError: neither is there.
+    """
+    named = assets_dir() / "recipes" / f"{recipe}.toml"
+    path = named if named.is_file() else Path(recipe)
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in named.parent.glob("*.toml")))
+        raise RecipeError(
+            expected="a recipe's name or file",
+            found=f"{recipe!r}",
+            remedy=f"Shipped recipes: {names}; or give the path of a TOML file.",
+        )
+    return path

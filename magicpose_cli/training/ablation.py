@@ -36,9 +36,9 @@ from ..evaluation.page import check_dependencies
 from ..media.atomic import write_folder, write_json, write_text
 from ..media.files import sha256_of
 from ..media.pictures import save_picture
-from ..recipe import Recipe, read_recipe
+from ..recipe import Recipe, find_recipe, read_recipe
 from .data import SPLITS, Clips, load_clips, no_clips, videos_in
-from .given import check_clips, find_recipe
+from .given import check_clips
 from .run import part_processes, run_stage
 from .start import starting_model
 

@@ -1,34 +1,17 @@
-"""What a stage is given: recipe, folder of the run, networks, clips; checked before torch is imported.
-
-folder of networks                              what it gives
-a model's (`train`, `models convert`)           all it has
-Stable Diffusion 1.5 or SD Image Variations     unet, vae, and what conditions them
-one network's (ControlNet, MotionAdapter, UNet) that one
-"""
+"""What a stage is given, checked before torch is imported: recipe, run's folder, networks, clips."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
-from ..diffusion.facts import MOTION_FRAMES, PARTS, PROMPT_EMBEDS, check_network, read_json
-from ..errors import InputError, OptionError, RecipeError
-from ..recipe import STAGES, Optimisation, Recipe, read_recipe
-from ..weights import assets_dir
+from ..diffusion.facts import MOTION_FRAMES, read_json
+from ..errors import InputError, RecipeError
+from ..recipe import STAGES, Optimisation, Recipe, find_recipe, read_recipe
 from .data import SPLITS, keypoints_of, no_clips, too_short, videos_in
+from .inits import networks_in
+from .run_folder import MODEL, check_run, is_begun
 from .videos import holds_videos
-
-STATE, MODEL = "state", "model"
-"""Folders of a run: what resuming needs, and the model."""
-
-NETWORKS = tuple(name for name in PARTS if name != "scheduler")
-"""Each network that a folder may give."""
-
-_ALONE = {PARTS[name][1]: name for name in ("unet", "pose_controlnet", "motion_adapter")}
-"""Class of each network that may come in a folder of its own."""
 
 _WHOLE = ("vae", "unet", "appearance_unet", "pose_controlnet")
 
@@ -48,11 +31,6 @@ _WHERE = {
     "pose_controlnet": "Add --init with a ControlNet (the paper takes v1.1 OpenPose).",
     "motion_adapter": "Add --init with AnimateDiff's motion module.",
 }
-
-_FILES = [
-    f"{name}.safetensors{end}" for name in ("diffusion_pytorch_model", "model") for end in ("", ".index.json")
-]
-"""Weights as diffusers and transformers look for them; a file of another name is not read."""
 
 
 def check_given(
@@ -95,27 +73,6 @@ def check_given(
         _check_motion(settings.motion.frames, networks.get("motion_adapter"))
 
 
-# recipe
-
-
-def find_recipe(recipe: str) -> Path:
-    """A recipe's path from its name or path.
-
-    Raises:
-        RecipeError: neither is there.
-    """
-    named = assets_dir() / "recipes" / f"{recipe}.toml"
-    path = named if named.is_file() else Path(recipe)
-    if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in named.parent.glob("*.toml")))
-        raise RecipeError(
-            expected="a recipe's name or file",
-            found=f"{recipe!r}",
-            remedy=f"Shipped recipes: {names}; or give the path of a TOML file.",
-        )
-    return path
-
-
 def stages_of(recipe: Recipe) -> list[str]:
     """A recipe's stages, in their order.
 
@@ -141,95 +98,6 @@ def settings_of(stage: str, recipe: Recipe, name: str) -> Optimisation:
             remedy="Choose one of them, or another recipe.",
         )
     return block
-
-
-# the run's folder
-
-
-def is_begun(run_dir: Path) -> bool:
-    """Whether there is a run to go on with."""
-    return (run_dir / STATE / "step.json").is_file()
-
-
-def steps_done(run_dir: Path) -> int:
-    """How far a run is that `is_begun`."""
-    return int(json.loads((run_dir / STATE / "step.json").read_text())["step"])
-
-
-def check_run(stage: str, run_dir: Path, resume: bool, seed: int) -> None:
-    """Refuse a run that is not to be gone on with, or of another stage or seed, and a model that is no run's."""
-    if not is_begun(run_dir):
-        model = run_dir / MODEL
-        # with --resume a model may be one that was written just before the run was killed for the first time
-        if os.path.lexists(model) and not (resume and (model / "model_index.json").is_file()):
-            raise InputError(
-                expected="a new folder for the run",
-                found=f"{model}, which the run would replace",
-                remedy="Choose another folder, or move it away.",
-            )
-        return
-    if not resume:
-        raise InputError(
-            expected="a new folder for the run",
-            found=f"a run in {run_dir}",
-            remedy="Add --resume to go on with it, or choose another folder.",
-        )
-    there = json.loads((run_dir / STATE / "step.json").read_text())
-    if there["stage"] != stage:
-        raise InputError(
-            expected=f"a run of the {stage} stage in {run_dir}",
-            found=f"one of the {there['stage']} stage",
-            remedy="Choose another folder.",
-        )
-    if there.get("seed", seed) != seed:
-        raise OptionError(
-            expected=f"the seed that the run in {run_dir} was begun with, {there['seed']}",
-            found=str(seed),
-            remedy=f"Add --seed {there['seed']}.",
-        )
-
-
-# networks
-
-
-def index_of(folder: Path) -> dict[str, Any]:
-    """What a folder's ``model_index.json`` says, or a single network's ``config.json``; empty without either."""
-    for name in ("model_index.json", "config.json"):
-        if (folder / name).is_file():
-            return read_json(folder / name, folder)
-    return {}
-
-
-def networks_in(folder: Path) -> dict[str, Path]:
-    """The folder of each network that a folder gives; none where it gives the prompt's embedding alone.
-
-    Raises:
-        InputError: it gives nothing, or a network without weights that can be read.
-    """
-    alone = _ALONE.get(index_of(folder).get("_class_name", ""))
-    given = {name: folder / name for name in NETWORKS if (folder / name / "config.json").is_file()}
-    if alone is not None:
-        given = {alone: folder}
-    if not given and not _conditions(folder):
-        raise InputError(
-            expected=f"networks in {folder}",
-            found="none in diffusers' layout",
-            remedy="Convert released weights first: magicpose models convert.",
-        )
-    for path in given.values():
-        check_network(path, folder)
-        if not any((path / name).is_file() for name in _FILES):
-            raise InputError(
-                expected=f"weights of the name {_FILES[0]} in {path}",
-                found=", ".join(sorted(file.name for file in path.glob("*.safetensors"))),
-                remedy="Rename the file; its number format does not matter.",
-            )
-    return given
-
-
-def _conditions(folder: Path) -> bool:
-    """Whether a folder has what makes the empty prompt's embedding, or it."""
-    return (folder / PROMPT_EMBEDS).is_file() or (folder / "text_encoder" / "config.json").is_file()
 
 
 def check_networks(stage: str, recipe: Recipe, given: Collection[str], *, from_nothing: bool = False) -> None:
@@ -269,9 +137,6 @@ def _check_motion(frames: int, adapter: Path | None) -> None:
             found=str(frames),
             remedy="Change it in the recipe.",
         )
-
-
-# clips
 
 
 def check_clips(folder: Path, recipe: Recipe, stages: Collection[str]) -> None:

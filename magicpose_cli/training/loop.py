@@ -1,7 +1,6 @@
 """The training loop: batches to a checkpoint, through accelerate; killed at any moment, it resumes.
 
-A run's folder holds ``model/`` (the pipeline, with averaged weights), ``state/`` (all that resuming needs),
-``log.csv`` and ``samples/``.
+The model that it writes has averaged weights. What lies in a run's folder: `run_folder`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from ..errors import MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from ..recipe import STAGES, Recipe
-from .given import MODEL, STATE
 from .optimizer import make_optimizer
+from .run_folder import MODEL, STATE
 from .sharding import (
     ShardedAverage,
     check_sharding,

@@ -13,11 +13,12 @@ from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import RecipeError
-from ..recipe import Optimisation, Recipe, read_recipe
+from ..recipe import Optimisation, Recipe, find_recipe, read_recipe
 from .data import SPLITS, Clips, load_clips
-from .given import MODEL, check_clips, check_run, find_recipe, is_begun, settings_of, stages_of, steps_done
+from .given import check_clips, settings_of, stages_of
 from .linear import LOOKED_AT, start_linear
 from .loop import fit
+from .run_folder import MODEL, check_run, is_begun, read_step
 from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
 from .start import starting_model
 from .videos import clips_of_videos, holds_videos
@@ -89,7 +90,7 @@ def run_stage(
     _check_precision(optimisation)
     check_run(stage, run_dir, resume, seed)
     started = is_begun(run_dir)
-    if started and steps_done(run_dir) >= optimisation.steps:
+    if started and read_step(run_dir)["step"] >= optimisation.steps:
         console.say(f"{stage}: done already, in {run_dir}.")
         return run_dir / MODEL
     pipeline = starting_model(stage, settings, [run_dir / MODEL] if started else init_dirs, seed)

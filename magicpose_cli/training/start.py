@@ -23,7 +23,8 @@ from ..diffusion.fresh import new_model, new_motion_adapter
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import InputError
 from ..recipe import Recipe
-from .given import NETWORKS, check_networks, index_of, networks_in
+from .given import check_networks
+from .inits import NETWORKS, index_of, networks_in
 
 _CLASSES: dict[str, Any] = {name: getattr(import_module(PARTS[name][0]), PARTS[name][1]) for name in NETWORKS}
 """Class of each network that a folder may give."""

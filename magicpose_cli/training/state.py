@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from .. import console
 from ..errors import InputError
 from ..media.atomic import write_folder
-from .given import MODEL, STATE, is_begun
+from .run_folder import MODEL, STATE, STEP, is_begun, read_step
 from .sharding import is_sharded
 
 
@@ -26,14 +26,14 @@ def save_state(accelerator: Accelerator, run_dir: Path, done: dict[str, Any]) ->
         return
     with write_folder(run_dir / STATE, overwrite=True) as folder:
         accelerator.save_state(str(folder))
-        (folder / "step.json").write_text(json.dumps({**done, "sharded": is_sharded(accelerator)}))
+        (folder / STEP).write_text(json.dumps({**done, "sharded": is_sharded(accelerator)}))
 
 
 def load_state(accelerator: Accelerator, run_dir: Path, origin: dict[str, Any]) -> int:
     """Read a run's state, if there is one; says what of its recipe has changed."""
     if not is_begun(run_dir):
         return 0
-    there = json.loads((run_dir / STATE / "step.json").read_text())
+    there = read_step(run_dir)
     was_sharded = there.get("sharded", False)
     if was_sharded != is_sharded(accelerator):
         kinds = {True: "under FSDP", False: "without FSDP"}

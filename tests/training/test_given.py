@@ -38,10 +38,15 @@ def check(clips, tmp_path):
     return run
 
 
-def test_all_stages_from_nothing_and_one_from_a_model(check, model):
+def test_all_stages_from_nothing_and_one_from_a_model(check, model, tmp_path):
+    """What is there is let through; the same without one network is not."""
     check(None)
     check("pose", model)
     check("motion", model)
+    shutil.copytree(model, tmp_path / "less", ignore=shutil.ignore_patterns("pose_controlnet"))
+    for stage in ("base", "pose", "motion"):
+        with pytest.raises(InputError, match="a pose_controlnet to start"):
+            check(stage, tmp_path / "less")
 
 
 def test_what_a_later_stage_lacks_is_told_before_the_first_trains(check, model, tmp_path):

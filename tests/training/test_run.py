@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from magicpose_cli.diffusion.facts import read_facts
 from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.errors import InputError, MagicPoseError, OptionError, RecipeError
-from magicpose_cli.recipe import STAGES, Recipe, read_recipe
+from magicpose_cli.recipe import STAGES, Recipe, find_recipe, read_recipe
 from magicpose_cli.training import loop
-from magicpose_cli.training.given import check_given, find_recipe
+from magicpose_cli.training.given import check_given
 from magicpose_cli.training.run import run_all, run_stage
 from magicpose_cli.training.stages import freeze_unreached
 
@@ -265,6 +265,15 @@ def test_all_stages_keep_what_they_trained_of_several_folders(clips, tmp_path, c
     assert _differ(
         _weights(last, "pose_controlnet"), load_file(inits[1] / "diffusion_pytorch_model.safetensors")
     )
+
+
+def test_stages_may_differ_in_precision(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "training_precision", lambda wanted, _: wanted)  # as on a CPU that has bf16
+    recipe = write_recipe(
+        tmp_path / "tiny.toml", without=("appearance", "pose", "motion"), base={"mixed_precision": "bf16"}
+    )
+    options = {"recipe": str(recipe), "data_dir": clips, "init_dirs": [], "resume": False, "seed": 0}
+    assert run_all(**options, run_dir=tmp_path / "runs") == tmp_path / "runs" / "base" / "model"
 
 
 def test_a_resumed_run_tells_what_has_changed(clips, tmp_path, capsys):

@@ -27,8 +27,7 @@ from torch import Tensor
 from ... import console
 from ...errors import ModelError
 from ...media.atomic import check_folder_output, write_folder
-from ...recipe import read_recipe
-from ...weights import assets_dir
+from ...recipe import find_recipe, read_recipe
 from ..facts import PARTS, PROMPT_EMBEDS
 from .contents import account_for, find_parts, kind_of
 from .parts import Part
@@ -201,7 +200,7 @@ def _write_index(folder: Path, parts: dict[str, Any]) -> None:
         name: kind if name in parts else [None, None] for name, kind in PARTS.items() if name != "scheduler"
     }
     # the paper's own: its sampler and its schedule
-    paper = read_recipe(assets_dir() / "recipes" / "sd15.toml")
+    paper = read_recipe(find_recipe("sd15"))
     index["sampling"] = paper.sampling.model_dump()
     DDIMScheduler(**paper.schedule.model_dump()).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
