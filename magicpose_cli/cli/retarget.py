@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -257,4 +258,5 @@ def retarget(
     if as_json:
         console.result(report, as_json=True)
     else:
-        console.result(f"{report['output']}: {report['frames']} frames at {report['fps']} fps")
+        rate = float(Fraction(report["fps"]))
+        console.result(f"{report['output']}: {report['frames']} frames at {rate:g} frames a second")

@@ -200,8 +200,8 @@ def check_steps(folder: Path, sampling: SamplingBlock) -> None:
         )
     if first < 0.75 * total:
         console.warn(
-            f"{steps} steps begin at timestep {first} of this model's {total}, and take noise for half a picture; "
-            "another --steps will look better."
+            f"{steps} steps begin at timestep {first} of this model's {total}, where noise counts as half a picture; "
+            "another number (--steps) will look better."
         )
 
 
