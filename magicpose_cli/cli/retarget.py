@@ -75,6 +75,14 @@ def retarget(
     fit: Annotated[
         FitName, typer.Option(help="How pictures come to that shape.", rich_help_panel=_PICTURE)
     ] = FitName.crop,
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align/--no-align",
+            help="Bring the poses to the size and place of the reference's person.",
+            rich_help_panel=_PICTURE,
+        ),
+    ] = True,
     driving_kind: Annotated[
         DrivingKind, typer.Option(help="What the driving is.", rich_help_panel=_TIME)
     ] = DrivingKind.auto,
@@ -218,6 +226,7 @@ def retarget(
         seed=seed,
         size=size,
         fit=fit.value,
+        align=align,
         device=device,
         dtype=dtype.value,
         fps=fps,

@@ -14,6 +14,7 @@ from ..pose.sequence import FramePose
 from ..recipe import SamplingBlock
 
 Fit = Literal["crop", "pad"]
+_LEGS = 9, 10, 12, 13  # knees and ankles
 _SMALLEST_PX, _LARGEST_PX = 64, 2048
 
 
@@ -120,3 +121,15 @@ def say_what_leaves(poses: list[FramePose], driving: Placement, reference: Place
             "frames; a reference in the driving's aspect keeps all."
         )
     return cut
+
+
+def say_what_is_missing(poses: list[FramePose], reference: FramePose, placement: Placement) -> None:
+    """Warn where the reference shows legs, and no pose says what they do."""
+    left, top, right, bottom = placement.crop_box()
+    shown = [
+        found > 0 and left <= x < right and top <= y < bottom for x, y, found in reference.body[list(_LEGS)]
+    ]
+    if any(shown) and not any((pose.body[list(_LEGS), 2] > 0).any() for pose in poses):
+        console.warn(
+            "the driving never shows the legs that the reference has: what they do is the model's guess."
+        )

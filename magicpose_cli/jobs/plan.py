@@ -50,6 +50,7 @@ class RetargetOptions:
         seed: of the noise.
         size: ``WxH`` or ``auto``.
         fit: ``crop`` or ``pad``.
+        align: whether the driving's poses are brought to the size and place of the reference's person.
         device, dtype: where and in which format to compute.
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
@@ -78,6 +79,7 @@ class RetargetOptions:
     seed: int = 0
     size: str = "auto"
     fit: str = "crop"
+    align: bool = True
     device: str = "auto"
     dtype: str = "auto"
     fps: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..media.files import sha256_of
 from ..media.sound import AudioSource
+from ..pose.align import Alignment
 from ..pose.sequence import POINT_COUNTS, FramePose
 
 if TYPE_CHECKING:
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
 
 _NAMED = ("reference", "driving", "model", "audio")  # inputs that have an entry of their own in a report
 _PACKAGES = ("torch", "diffusers", "mediapipe", "controlnet-aux", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was seen before the frames were made.
+
+    Attributes:
+        reference_pose: the person in the reference.
+        detector: who looked.
+        alignment: how the driving's poses were brought to that person; None where they stayed as they were.
+        cut: driving frames in which the crop cuts the person.
+    """
+
+    reference_pose: FramePose
+    detector: str
+    alignment: Alignment | None
+    cut: int
 
 
 def hash_inputs(
@@ -37,9 +55,7 @@ def describe(
     plan: Plan,
     options: RetargetOptions,
     frames: int,
-    reference_pose: FramePose,
-    detector: str,
-    cut: int,
+    found: Found,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """Put a run's report together.
@@ -48,9 +64,7 @@ def describe(
         plan: what was settled before.
         options: what was asked for.
         frames: how many were written.
-        reference_pose: what was found in the reference.
-        detector: who looked.
-        cut: driving frames in which the crop cuts the person.
+        found: what was seen before.
         seconds: time by stage.
 
     Returns:
@@ -86,9 +100,10 @@ def describe(
         "frames": frames,
         "fps": str(driving.fps),
         "audio": None,
-        "detector": detector,
+        "detector": found.detector,
         "empty_frames": driving.empty_frames,
-        "detection": _detection(plan, reference_pose, cut),
+        "detection": _detection(plan, found),
+        "alignment": None if found.alignment is None else asdict(found.alignment),
         "seconds": seconds,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }
@@ -108,12 +123,12 @@ def _either(asked: bool | None, own: bool) -> bool:
     return own if asked is None else asked
 
 
-def _detection(plan: Plan, reference_pose: FramePose, cut: int) -> dict[str, Any]:
+def _detection(plan: Plan, seen: Found) -> dict[str, Any]:
     """What was found: in the reference, how often in the driving, and frame by frame ("1101...")."""
-    found: dict[str, Any] = {"reference": {part: reference_pose.found(part) for part in POINT_COUNTS}}
+    found: dict[str, Any] = {"reference": {part: seen.reference_pose.found(part) for part in POINT_COUNTS}}
     sequence = plan.driving.sequence
     if sequence is not None:
-        found["driving"] = {**sequence.counts(), "cut_by_crop": cut}
+        found["driving"] = {**sequence.counts(), "cut_by_crop": seen.cut}
         found["per_frame"] = {
             part: "".join("1" if frame.found(part) else "0" for frame in sequence) for part in POINT_COUNTS
         }

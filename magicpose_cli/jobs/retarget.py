@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from ..media.atomic import write_file
 from ..media.background import in_background
 from ..media.compare import side_by_side
 from ..media.video import open_writer
+from ..pose.align import Alignment
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
+from .alignment import align
 from .driving import CompressedMaps
-from .fit import edge_colour, say_what_is_cut, say_what_leaves
+from .fit import edge_colour, say_what_is_cut, say_what_is_missing, say_what_leaves
 from .plan import Plan, RetargetOptions, check_length, make_plan
-from .report import describe
+from .report import Found, describe
 
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
@@ -84,6 +87,7 @@ def retarget(
                 f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
             )
         plan.driving.find_poses(detector)
+    plan, alignment = _aligned(plan, reference_pose, options)
     cut = _say_crops(reference_pose, plan)
     maps = plan.driving.maps(plan.driving_place)
     check_length(len(maps), plan.facts, options)
@@ -122,7 +126,8 @@ def retarget(
                     later(writer.write, frame)
                     if shown is not None:
                         later(_write_comparison, shown, plan, placed, maps[number], frame)
-        report = describe(plan, options, len(maps), reference_pose, detector.name, cut, clock.seconds)
+        found = Found(reference_pose, detector.name, alignment, cut)
+        report = describe(plan, options, len(maps), found, clock.seconds)
         text = json.dumps(report, indent=2, default=str) + "\n"
         if report_file is not None:
             report_file.write_text(text)
@@ -138,12 +143,26 @@ def _write_comparison(
     writer.write(side_by_side(panels))
 
 
+def _aligned(
+    plan: Plan, reference_pose: FramePose, options: RetargetOptions
+) -> tuple[Plan, Alignment | None]:
+    """The plan with the driving's poses at the reference's person, where they differ in size or place."""
+    if plan.driving.sequence is None or not options.align:
+        return plan, None
+    found = align(plan.driving.sequence, reference_pose, plan.driving_place, plan.reference_place)
+    if found is None:
+        return plan, None
+    plan.driving.sequence, alignment = found
+    return replace(plan, driving_place=plan.reference_place), alignment
+
+
 def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
     """Warn of crops that cut the person; gives the number of driving frames in which one does."""
     say_what_is_cut([reference_pose], plan.reference_place, "reference")
     if plan.driving.sequence is None:
         return 0
     poses = list(plan.driving.sequence)
+    say_what_is_missing(poses, reference_pose, plan.reference_place)
     if plan.driving_place.fit == "pad":
         return say_what_leaves(poses, plan.driving_place, plan.reference_place)
     return say_what_is_cut(poses, plan.driving_place, "driving")

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from magicpose_cli.errors import OptionError
-from magicpose_cli.jobs.fit import choose_size, edge_colour, joints_cut, place, say_what_leaves
+from magicpose_cli.jobs.fit import (
+    choose_size,
+    edge_colour,
+    joints_cut,
+    place,
+    say_what_is_missing,
+    say_what_leaves,
+)
 from magicpose_cli.pose.sequence import FramePose
 from magicpose_cli.recipe import SamplingBlock
 
@@ -58,4 +65,19 @@ def test_who_leaves_the_references_shape_is_counted(capsys):
     )  # 1100 of 1280 is 220 of 256; the reference ends at 200
     assert "in 1 of 3 frames" in " ".join(capsys.readouterr().err.split())
     assert say_what_leaves(poses[:2], driving, reference) == 0
+    assert not capsys.readouterr().err
+
+
+def test_legs_that_only_the_reference_shows_are_said(capsys):
+    reference, without, with_legs = FramePose.empty(), FramePose.empty(), FramePose.empty()
+    reference.body[9] = with_legs.body[12] = 50, 190, 1
+    without.body[1] = 50, 50, 1
+    whole = place((100, 200), (64, 64), "pad")
+    say_what_is_missing([without, without], reference, whole)
+    assert "never shows the legs" in " ".join(capsys.readouterr().err.split())
+    say_what_is_missing([without, with_legs], reference, whole)
+    say_what_is_missing([without], without, whole)
+    say_what_is_missing(
+        [without], reference, place((100, 200), (64, 64), "crop")
+    )  # cut away from the reference too
     assert not capsys.readouterr().err

@@ -19,6 +19,7 @@ from magicpose_cli.jobs.retarget import retarget
 from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer, probe
+from magicpose_cli.pose.align import Alignment
 from magicpose_cli.pose.draw import draw_pose
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
@@ -61,6 +62,10 @@ def _run(inputs: Path, out: Path | str, driving: str = "dance.npz", **options):
         out,
         RetargetOptions(model=str(inputs / "model"), device="cpu", **options),
     )
+
+
+def report_of(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text())
 
 
 def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path, capsys):
@@ -131,6 +136,22 @@ def test_openpose_json_drives(inputs, tmp_path):
     assert report["driving"]["kind"] == "openpose-json"
     assert report["frames"] == FRAMES
     assert probe(tmp_path / "out.gif").num_frames == FRAMES
+
+
+def test_poses_are_brought_to_the_references_person_unless_told_not_to(inputs, tmp_path, capsys):
+    reference = Path(__file__).resolve().parents[2] / "assets" / "examples" / "reference.png"
+    Alignment(0.4, 5, 10).apply(_sequence(), 120, 160).save(tmp_path / "far.npz")
+    for name, aligned in (("aligned", True), ("as_is", False)):
+        options = RetargetOptions(model=str(inputs / "model"), device="cpu", align=aligned)
+        report = retarget(reference, tmp_path / "far.npz", f"{tmp_path}/{name}/", options)
+        assert (report["alignment"] is not None) == report["options"]["align"] == aligned
+        said = " ".join(capsys.readouterr().err.split())
+        assert ("--no-align" in said) == aligned
+        assert ("times as large" in said) == aligned
+    # shoulders 12 of 120 px apart against some 140 of 512
+    assert 2 < report_of(tmp_path / "aligned")["alignment"]["scale"] < 3.5
+    first, second = (load_picture(tmp_path / name / "0001.png") for name in ("aligned", "as_is"))
+    assert (first != second).any()
 
 
 def test_pad_keeps_the_references_shape_and_leaves_no_bars(inputs, tmp_path):
