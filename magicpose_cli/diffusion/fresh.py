@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, MotionAdapter, UNet2DConditionModel
-from torch import nn
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ..device import memory_format
 from ..recipe import Recipe
 from .facts import MOTION_FRAMES
 from .motion import silence
+from .network import position_channels
 from .pipeline import MagicPosePipeline
+
+_LOOKS = 8
+"""Pictures of each kind by which a fresh UNet's view of places is measured."""
+_SHARPNESS = 1.2
+"""A place's logit with itself is this times half a head's width, where the place is read without an error."""
 
 
 def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
@@ -48,6 +58,8 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
         attention_head_dim=[width // shape.attention_head_dim for width in shape.block_out_channels],
         norm_num_groups=shape.norm_num_groups,
     )
+    if shape.position_channels:
+        wake_attention(unet)
     appearance_unet = UNet2DConditionModel.from_config(unet.config)
     appearance_unet.load_state_dict(unet.state_dict())
     pose_controlnet = ControlNetModel.from_unet(
@@ -89,6 +101,55 @@ def sd15_sized(device: torch.device | str, dtype: torch.dtype) -> MagicPosePipel
     layout = memory_format(torch.device(device), dtype)
     pipeline.network.to(memory_format=layout)
     return pipeline
+
+
+@torch.no_grad()
+def wake_attention(unet: UNet2DConditionModel) -> None:
+    """Let a fresh UNet's self-attention look at its own place from the first step, and hand on what it finds there.
+
+    Weights drawn at random look everywhere alike, so that a copy of the net, the appearance net, offers the reference
+    as one grey mean; SD's have learnt otherwise. Queries and keys become what least squares reads the place by, which
+    the UNet is told by `position_channels`; values go through a rotation and back, so that they are added as they are.
+    Layer by layer on the way through the net, since each changes what the next ones see.
+
+    Args:
+        unet: with position channels; changed in place, drawing from torch's current random state.
+    """
+    channels, side = unet.config.out_channels, unet.config.sample_size
+    noise = torch.randn(_LOOKS, channels, side, side)
+    smooth = functional.interpolate(noise[:, :, :4, :4], size=(side, side), mode="bilinear")
+    latents = torch.cat([noise, smooth])  # what the UNet sees, and more like what the appearance net does
+    waves = position_channels(unet.config.in_channels - channels, side, side)
+    given = torch.cat([latents, waves.expand(len(latents), -1, -1, -1)], dim=1)
+    text = torch.ones(len(latents), 1, unet.config.cross_attention_dim)
+    timesteps = torch.randint(0, 1000, (len(latents),))
+    attentions = {name: layer for name, layer in unet.named_modules() if name.endswith("attn1")}
+    for name in sorted(attentions, key=lambda name: ("down", "mid", "up").index(name.split("_")[0])):
+        attention = attentions[name]
+        tokens: list[Tensor] = []
+        hook = attention.register_forward_pre_hook(lambda _, args, seen=tokens: seen.append(args[0]))
+        unet(given, timesteps, text)
+        hook.remove()
+        _read_places(attention, tokens[0])
+        rotation = nn.init.orthogonal_(torch.empty_like(attention.to_v.weight))
+        attention.to_v.weight.copy_(rotation)
+        attention.to_out[0].weight.copy_(rotation.T)
+        nn.init.zeros_(attention.to_out[0].bias)
+
+
+def _read_places(attention: Attention, tokens: Tensor) -> None:
+    """Set queries and keys of all heads to the place that the tokens (b n d) lie at; n is a square."""
+    width = attention.to_q.weight.shape[0] // attention.heads
+    side = math.isqrt(tokens.shape[1])
+    places = position_channels(width // 4 * 4, side, side).flatten(1).T.repeat(len(tokens), 1)
+    seen = tokens.flatten(0, 1)
+    # ridge regression, since a small picture may have fewer tokens than widths
+    normal = seen.T @ seen + 1e-3 * len(seen) * torch.eye(seen.shape[1])
+    reading = torch.linalg.solve(normal, seen.T @ places).T * math.sqrt(_SHARPNESS * math.sqrt(width))
+    for head in range(attention.heads):
+        rows = slice(head * width, head * width + len(reading))
+        attention.to_q.weight[rows] = reading
+        attention.to_k.weight[rows] = reading
 
 
 @torch.no_grad()
