@@ -49,9 +49,7 @@ class MuonForMatrices(Optimizer):
         matrices, rest = [], []
         for group in self.param_groups:
             weights = [p for p in group["params"] if _is_matrix(p)]
-            views = [nn.Parameter(_as_matrix(p.detach(), p)) for p in weights]
-            if any(view.data_ptr() != p.data_ptr() for view, p in zip(views, weights, strict=True)):
-                raise ValueError("weights must lie in memory as they are, or with their channels last")
+            views = [nn.Parameter(_matrix_in_place(p)) for p in weights]
             self._views += zip(weights, views, strict=True)
             matrices.append({"params": views, "lr": group["lr"]})
             rest.append({"params": [p for p in group["params"] if not _is_matrix(p)], "lr": group["lr"]})
@@ -69,6 +67,8 @@ class MuonForMatrices(Optimizer):
             for group, own in zip(self.param_groups, part.param_groups, strict=True):
                 own["lr"] = group["lr"]
         for weight, view in self._views:
+            # a weight's memory may be another since: accelerate copies weights where several CPU processes train
+            view.data = _matrix_in_place(weight)
             view.grad = None if weight.grad is None else _as_matrix(weight.grad, weight)
         device = self._views[0][0].device if self._views else torch.device("cpu")
         with nullcontext() if training_precision("bf16", device) == "bf16" else _StaysFp32():
@@ -102,6 +102,14 @@ class _StaysFp32(TorchFunctionMode):
 
 def _is_matrix(weight: Tensor) -> bool:
     return weight.ndim > 1 and min(weight.shape[0], weight[0].numel()) >= SMALLEST_SIDE
+
+
+def _matrix_in_place(weight: nn.Parameter) -> Tensor:
+    """A weight as a matrix that shares its memory."""
+    matrix = _as_matrix(weight.detach(), weight)
+    if matrix.data_ptr() != weight.data_ptr():
+        raise ValueError("weights must lie in memory as they are, or with their channels last")
+    return matrix
 
 
 def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:

@@ -56,6 +56,18 @@ def test_muon_moves_a_convolution_along_all_its_directions_alike(channels_last):
     torch.testing.assert_close(few_rows.abs(), torch.full_like(few_rows, RATE), rtol=1e-2, atol=0)
 
 
+def test_weights_that_moved_in_memory_are_trained_all_the_same():
+    straight, moved = _net(True), _net(True)
+    for net in (straight, moved):
+        optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())
+        if net is moved:  # as accelerate does where several CPU processes train
+            for weight in net.parameters():
+                weight.data = weight.data.clone()
+        _train(net, optimizer, range(2))
+    for ours, theirs in zip(moved.parameters(), straight.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_a_cpu_without_bf16_takes_the_same_step_in_fp32(monkeypatch):
     moved = []
     for computes in (True, False):
