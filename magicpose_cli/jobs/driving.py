@@ -111,7 +111,8 @@ class Driving:
         kind: what it is.
         fps: exact frame rate.
         size_px: (width, height) of its pictures.
-        sequence: its poses, once `find_poses` was called; None for pose maps.
+        sequence: its poses, once `find_poses` was called; None for pose maps. The job puts those in their place that
+            were brought to the reference's person.
         empty_frames: how many of its frames show nobody, once `find_poses` and `maps` were called.
 
     Raises:
@@ -145,6 +146,9 @@ class Driving:
             self._reader = FrameReader(path, rate, self.cut.start_s, self.cut.duration_s)
             are_maps = kind == "pose-maps" or (kind == "auto" and self._shows_pose_maps())
             self.kind = "pose-maps" if are_maps else "video"
+        info = None if self._reader is None else self._reader.info
+        shown = info or self._poses
+        self.size_px = shown.width_px, shown.height_px
         console.say(f"Driving: {path.name} is {_NAMES[self.kind]}.")
 
     def _refuse_rate(self, fps: Fraction | None) -> None:
@@ -158,12 +162,6 @@ class Driving:
     @property
     def fps(self) -> Fraction:
         return self._reader.fps if self._reader is not None else self._poses.fps
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        if self._reader is not None:
-            return self._reader.info.width_px, self._reader.info.height_px
-        return self._poses.width_px, self._poses.height_px
 
     @property
     def expected_frames(self) -> int | None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..media.files import sha256_of
 from ..media.sound import AudioSource
-from ..pose.align import Alignment
 from ..pose.sequence import POINT_COUNTS, FramePose
+from .alignment import Aligned
 
 if TYPE_CHECKING:
     from .plan import Plan, RetargetOptions
@@ -28,13 +28,13 @@ class Found:
     Attributes:
         reference_pose: the person in the reference.
         detector: who looked.
-        alignment: how the driving's poses were brought to that person; None where they stayed as they were.
-        cut: driving frames in which the crop cuts the person.
+        aligned: whether and how the driving's poses were brought to that person.
+        cut: driving frames in which their own crop cuts the person; aligned ones have none.
     """
 
     reference_pose: FramePose
     detector: str
-    alignment: Alignment | None
+    aligned: Aligned
     cut: int
 
 
@@ -103,7 +103,7 @@ def describe(
         "detector": found.detector,
         "empty_frames": driving.empty_frames,
         "detection": _detection(plan, found),
-        "alignment": None if found.alignment is None else asdict(found.alignment),
+        "alignment": found.aligned.as_dict(),
         "seconds": seconds,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }

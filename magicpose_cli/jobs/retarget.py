@@ -21,10 +21,9 @@ from ..media.atomic import write_file
 from ..media.background import in_background
 from ..media.compare import side_by_side
 from ..media.video import open_writer
-from ..pose.align import Alignment
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
-from .alignment import align
+from .alignment import Aligned, align
 from .driving import CompressedMaps
 from .fit import edge_colour, say_what_is_cut, say_what_is_missing, say_what_leaves
 from .plan import Plan, RetargetOptions, check_length, make_plan
@@ -87,8 +86,11 @@ def retarget(
                 f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
             )
         plan.driving.find_poses(detector)
-    plan, alignment = _aligned(plan, reference_pose, options)
-    cut = _say_crops(reference_pose, plan)
+    aligned = _align(reference_pose, plan, options)
+    if aligned.poses is not None:
+        plan.driving.sequence = aligned.poses
+        plan = replace(plan, driving_place=plan.reference_place)
+    cut = _say_crops(reference_pose, plan, aligned)
     maps = plan.driving.maps(plan.driving_place)
     check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
@@ -126,7 +128,7 @@ def retarget(
                     later(writer.write, frame)
                     if shown is not None:
                         later(_write_comparison, shown, plan, placed, maps[number], frame)
-        found = Found(reference_pose, detector.name, alignment, cut)
+        found = Found(reference_pose, detector.name, aligned, cut)
         report = describe(plan, options, len(maps), found, clock.seconds)
         text = json.dumps(report, indent=2, default=str) + "\n"
         if report_file is not None:
@@ -143,26 +145,23 @@ def _write_comparison(
     writer.write(side_by_side(panels))
 
 
-def _aligned(
-    plan: Plan, reference_pose: FramePose, options: RetargetOptions
-) -> tuple[Plan, Alignment | None]:
-    """The plan with the driving's poses at the reference's person, where they differ in size or place."""
-    if plan.driving.sequence is None or not options.align:
-        return plan, None
-    found = align(plan.driving.sequence, reference_pose, plan.driving_place, plan.reference_place)
-    if found is None:
-        return plan, None
-    plan.driving.sequence, alignment = found
-    return replace(plan, driving_place=plan.reference_place), alignment
+def _align(reference_pose: FramePose, plan: Plan, options: RetargetOptions) -> Aligned:
+    if not options.align:
+        return Aligned("--no-align")
+    if plan.driving.sequence is None:
+        return Aligned("pose maps are used as they are")
+    return align(plan.driving.sequence, reference_pose, plan.driving_place, plan.reference_place)
 
 
-def _say_crops(reference_pose: FramePose, plan: Plan) -> int:
+def _say_crops(reference_pose: FramePose, plan: Plan, aligned: Aligned) -> int:
     """Warn of crops that cut the person; gives the number of driving frames in which one does."""
     say_what_is_cut([reference_pose], plan.reference_place, "reference")
     if plan.driving.sequence is None:
         return 0
     poses = list(plan.driving.sequence)
     say_what_is_missing(poses, reference_pose, plan.reference_place)
+    if aligned.poses is not None:
+        return 0  # the driving's own shape plays no part then
     if plan.driving_place.fit == "pad":
         return say_what_leaves(poses, plan.driving_place, plan.reference_place)
     return say_what_is_cut(poses, plan.driving_place, "driving")

@@ -20,6 +20,7 @@ from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer, probe
 from magicpose_cli.pose.align import Alignment
+from magicpose_cli.pose.detect import open_detector
 from magicpose_cli.pose.draw import draw_pose
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
@@ -62,10 +63,6 @@ def _run(inputs: Path, out: Path | str, driving: str = "dance.npz", **options):
         out,
         RetargetOptions(model=str(inputs / "model"), device="cpu", **options),
     )
-
-
-def report_of(folder: Path) -> dict:
-    return json.loads((folder / "report.json").read_text())
 
 
 def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path, capsys):
@@ -141,16 +138,24 @@ def test_openpose_json_drives(inputs, tmp_path):
 def test_poses_are_brought_to_the_references_person_unless_told_not_to(inputs, tmp_path, capsys):
     reference = Path(__file__).resolve().parents[2] / "assets" / "examples" / "reference.png"
     Alignment(0.4, 5, 10).apply(_sequence(), 120, 160).save(tmp_path / "far.npz")
-    for name, aligned in (("aligned", True), ("as_is", False)):
-        options = RetargetOptions(model=str(inputs / "model"), device="cpu", align=aligned)
-        report = retarget(reference, tmp_path / "far.npz", f"{tmp_path}/{name}/", options)
-        assert (report["alignment"] is not None) == report["options"]["align"] == aligned
+    alone = {"model": str(inputs / "model"), "device": "cpu"}
+    for name, fit, aligned in (("aligned", "crop", True), ("padded", "pad", True), ("as_is", "crop", False)):
+        options = RetargetOptions(**alone, fit=fit, align=aligned, compare=True)
+        report = retarget(reference, tmp_path / "far.npz", tmp_path / f"{name}.mp4", options)["alignment"]
+        assert report["outcome"] == ("aligned" if aligned else "--no-align")
         said = " ".join(capsys.readouterr().err.split())
         assert ("--no-align" in said) == aligned
         assert ("times as large" in said) == aligned
-    # shoulders 12 of 120 px apart against some 140 of 512
-    assert 2 < report_of(tmp_path / "aligned")["alignment"]["scale"] < 3.5
-    first, second = (load_picture(tmp_path / name / "0001.png") for name in ("aligned", "as_is"))
+        assert "crop" not in said  # the reference's half a body is all in its picture, and so are the poses
+        if name == "aligned":
+            # the middle 120 x 120 of the poses' picture is laid over the 512 x 512 of the reference
+            neck = report["scale"] * (np.array([0.4 * 60 + 5, 0.4 * 45 + 10 - 20]) * 512 / 120)
+            neck += report["shift_x_px"], report["shift_y_px"]
+            found = open_detector("mediapipe").detect_still(load_picture(reference)).body[1, :2]
+            np.testing.assert_allclose(neck, found, atol=1)
+    first, second = (
+        next(iter(FrameReader(tmp_path / f"{name}.compare.mp4"))) for name in ("aligned", "as_is")
+    )
     assert (first != second).any()
 
 

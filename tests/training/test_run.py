@@ -228,7 +228,9 @@ def test_two_processes_give_the_losses_and_weights_of_one(clips, tmp_path, optim
     done = in_two_processes(
         "pose", "--recipe", recipe, "--data", clips, "--init", start, "-o", tmp_path / "two"
     )
-    before, one, two = (_all_weights(path) for path in (start, tmp_path / "one/model", tmp_path / "two/model"))
+    before, one, two = (
+        _all_weights(path) for path in (start, tmp_path / "one/model", tmp_path / "two/model")
+    )
     assert (two - one).norm() < 0.01 * (one - before).norm()
     assert "2 processes (MULTI_CPU)" in done.stderr
     assert len(done.stdout.splitlines()) == 1  # one of them speaks
