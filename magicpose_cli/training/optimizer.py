@@ -76,15 +76,25 @@ class MuonForMatrices(Optimizer):
                 part.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Both optimizers' states, and the groups' learning rates."""
+        """Both optimizers' states, and the groups' learning rates; momenta in their weights' shapes."""
         parts = {name: part.state_dict() for name, part in self._parts.items()}
+        parts["muon"]["state"] = self._turned(parts["muon"]["state"], _as_weight)
         return {**super().state_dict(), **parts}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what `state_dict` gave."""
+        """Take what `state_dict` gave, also where weights lie otherwise in memory: a CPU's have their channels last."""
         super().load_state_dict({name: state_dict[name] for name in ("state", "param_groups")})
-        for name, part in self._parts.items():
-            part.load_state_dict(state_dict[name])
+        muon = state_dict["muon"]
+        self._parts["muon"].load_state_dict({**muon, "state": self._turned(muon["state"], _as_matrix)})
+        self._parts["adamw"].load_state_dict(state_dict["adamw"])
+
+    def _turned(self, state: dict[int, Any], turn: Callable[[Tensor, Tensor], Tensor]) -> dict[int, Any]:
+        """Muon's state with its momenta, numbered as the views are, turned by their weights."""
+        weights = [weight for weight, _ in self._views]
+        return {
+            number: {**kept, "momentum_buffer": turn(kept["momentum_buffer"], weights[number])}
+            for number, kept in state.items()
+        }
 
 
 class _StaysFp32(TorchFunctionMode):
@@ -117,3 +127,10 @@ def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
     if weight.ndim == 4 and not weight.is_contiguous():
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.flatten(1)
+
+
+def _as_weight(matrix: Tensor, weight: Tensor) -> Tensor:
+    """What `_as_matrix` made, in the weight's shape again."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        return matrix.unflatten(1, (*weight.shape[2:], weight.shape[1])).permute(0, 3, 1, 2)
+    return matrix.view(weight.shape)

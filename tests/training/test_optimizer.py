@@ -96,6 +96,20 @@ def test_it_learns_and_goes_on_from_its_state():
     torch.testing.assert_close(broken.state_dict(), whole.state_dict())
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_state_goes_on_where_weights_lie_otherwise_in_memory(channels_last, tmp_path):
+    here, there = _net(channels_last), _net(not channels_last)
+    make = lambda net: make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())  # noqa: E731
+    first, second = make(here), make(there)
+    _train(here, first, range(3))
+    torch.save(first.state_dict(), tmp_path / "state")
+    there.load_state_dict(here.state_dict())
+    second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    for net, optimizer in ((here, first), (there, second)):
+        _train(net, optimizer, range(3, 6))
+    torch.testing.assert_close(there.state_dict(), here.state_dict(), rtol=1e-3, atol=1e-5)
+
+
 def test_its_learning_rate_follows_a_schedule():
     net = _net(False)
     optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())
