@@ -185,7 +185,20 @@ class AppearanceStage(NetworkStage):
     targets_per_reference: Positive = 1
     """Frames of the same video that share a reference, its bank and its timestep."""
     drop_conditions: float = Field(default=0.0, ge=0, lt=1)
-    """Share of references trained without bank and pose, for guidance; of use only where the UNet trains."""
+    """Share of references trained without bank and pose, for guidance; only where the UNet trains."""
+
+    @model_validator(mode="after")
+    def _drops_what_trains(self) -> AppearanceStage:
+        if self.drop_conditions and not self.train_unet:
+            raise ValueError(
+                "drop_conditions takes train_unet: without bank and pose nothing else is reached"
+            )
+        if self.drop_conditions and self.gradient_checkpointing:
+            # hidden states would be computed again after the bank of the first part is gone
+            raise ValueError(
+                "drop_conditions and gradient_checkpointing do not go together; accumulate saves memory"
+            )
+        return self
 
 
 class PoseStage(AppearanceStage):

@@ -60,8 +60,7 @@ def check_given(
         networks = {name: path for folder in init_dirs for name, path in networks_in(folder).items()}
     made: set[str] = set()
     for name, own in runs.items():
-        settings_of(name, settings, recipe)
-        check_run(name, own, resume, seed)
+        check_run(name, own, resume, seed, settings_of(name, settings, recipe))
         if is_begun(own):
             networks |= networks_in(own / MODEL)
         else:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, AutocastKwargs, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import GradientAccumulationPlugin
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
@@ -80,7 +81,8 @@ def fit(
     accelerator = Accelerator(
         cpu=device.type == "cpu",
         mixed_precision=precision,
-        gradient_accumulation_steps=settings.accumulate,
+        # so given, no environment variable overrules the recipe
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulate),
         kwargs_handlers=kwargs,
     )
     check_sharding(accelerator, stage, name)
@@ -122,9 +124,11 @@ def fit(
     origin = {"recipe": recipe.model_dump(mode="json", exclude_unset=True, exclude=others), "seed": seed}
     done = load_state(accelerator, run_dir, origin) if resume else 0
     if done:
+        if average is not None:
+            average.decay = settings.ema_decay
         if isinstance(average, EMAModel):
             average.to(accelerator.device)  # states are read to the CPU
-        follow_recipe(schedule, [group["lr"] for group in stage.rates()])
+        follow_recipe(schedule, [group["lr"] for group in stage.rates()], settings.weight_decay)
     description = f"training {run_dir.name}"
     total = settings.steps * settings.batch_size
     is_main = accelerator.is_main_process

@@ -44,7 +44,7 @@ class MuonForMatrices(Optimizer):
     """
 
     def __init__(self, groups: list[dict[str, Any]], weight_decay: float) -> None:
-        super().__init__(groups, {})
+        super().__init__(groups, {"weight_decay": weight_decay})
         self._views: list[tuple[nn.Parameter, nn.Parameter]] = []
         matrices, rest = [], []
         for group in self.param_groups:
@@ -65,7 +65,7 @@ class MuonForMatrices(Optimizer):
             raise ValueError("no closures: a step of Muon looks at one gradient")
         for part in self._parts.values():
             for group, own in zip(self.param_groups, part.param_groups, strict=True):
-                own["lr"] = group["lr"]
+                own |= {name: group[name] for name in ("lr", "weight_decay")}
         for weight, view in self._views:
             # a weight's memory may be another since: accelerate copies weights where several CPU processes train
             view.data = _matrix_in_place(weight)

@@ -88,7 +88,7 @@ def run_stage(
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
     optimisation = settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
-    check_run(stage, run_dir, resume, seed)
+    check_run(stage, run_dir, resume, seed, optimisation)
     started = is_begun(run_dir)
     if started and read_step(run_dir)["step"] >= optimisation.steps:
         console.say(f"{stage}: done already, in {run_dir}.")
@@ -108,13 +108,11 @@ def run_stage(
     else:
         console.warn("no test split beside the clips: the sample grids show training clips.")
     console.say(f"{len(clips)} clips, {clips.total} frames; {len(held_out)} clips for the sample grids.")
-    if (
-        settings.vae is not None
-        and stage == "vae"
-        and settings.vae.linear_start
-        and not (init_dirs or started)
-    ):
-        start_linear(pipeline.vae, clips.pictures(clips.spread(LOOKED_AT)))
+    if settings.vae is not None and stage == "vae" and settings.vae.linear_start and not started:
+        if init_dirs:
+            console.say("vae: linear_start is for fresh weights, and --init gives others.")
+        else:
+            start_linear(pipeline.vae, clips.pictures(clips.spread(LOOKED_AT)))
     return fit(
         _make(stage, optimisation, pipeline, clips, held_out),
         pipeline,

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OptionError
+from ..recipe import Optimisation
 
 STATE, MODEL, STEP = "state", "model", "step.json"
+_FIXED = "optimizer", "train_unet", "controlnet_alone"
+"""Entries of a stage that decide which weights a state holds something of, and what."""
 
 
 def is_begun(run_dir: Path) -> bool:
@@ -28,8 +31,8 @@ def read_step(run_dir: Path) -> dict[str, Any]:
     return json.loads((run_dir / STATE / STEP).read_text())
 
 
-def check_run(stage: str, run_dir: Path, resume: bool, seed: int) -> None:
-    """Refuse a run that is not to be gone on with, or of another stage or seed, and a model that is no run's."""
+def check_run(stage: str, run_dir: Path, resume: bool, seed: int, settings: Optimisation) -> None:
+    """Refuse a run that is not to be gone on with, or of another stage, seed or kind, and a model that is no run's."""
     if not is_begun(run_dir):
         model = run_dir / MODEL
         # with --resume a model may be one that was written just before the run was killed for the first time
@@ -59,3 +62,13 @@ def check_run(stage: str, run_dir: Path, resume: bool, seed: int) -> None:
             found=str(seed),
             remedy=f"Add --seed {there['seed']}.",
         )
+    # what a recipe did not set is not written, and has its default
+    begun = type(settings).model_construct(**there.get("recipe", {}).get(stage, settings.model_dump()))
+    for name in _FIXED:
+        was, now = getattr(begun, name, None), getattr(settings, name, None)
+        if was != now:
+            raise InputError(
+                expected=f"{stage}.{name} = {was}, with which the run in {run_dir} was begun",
+                found=str(now),
+                remedy=f"Change it back, or start a new run with --init {run_dir / MODEL}.",
+            )

@@ -49,11 +49,18 @@ def load_state(accelerator: Accelerator, run_dir: Path, origin: dict[str, Any]) 
     return int(there["step"])
 
 
-def follow_recipe(schedule: LambdaLR, rates: list[float]) -> None:
-    """Let the recipe's learning rates take the place of a state's: it may have been changed since."""
+def follow_recipe(schedule: LambdaLR, rates: list[float], weight_decay: float) -> None:
+    """Let the recipe's numbers take the place of a state's: it may have been changed since.
+
+    Args:
+        schedule: of the optimizer.
+        rates: its groups' learning rates.
+        weight_decay: of all groups.
+    """
     schedule.base_lrs = list(rates)
     for group, rate, factor in zip(schedule.optimizer.param_groups, rates, schedule.lr_lambdas, strict=True):
         group["lr"] = rate * factor(schedule.last_epoch)
+        group["weight_decay"] = weight_decay
 
 
 def _changes(before: Any, now: Any, name: str = "") -> list[str]:

@@ -110,6 +110,16 @@ def test_a_state_goes_on_where_weights_lie_otherwise_in_memory(channels_last, tm
     torch.testing.assert_close(there.state_dict(), here.state_dict(), rtol=1e-3, atol=1e-5)
 
 
+def test_a_weight_decay_that_has_changed_counts():
+    net = _net(False)
+    optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())
+    optimizer.param_groups[0]["weight_decay"] = 1 / RATE  # nothing is left but the step itself
+    before = [weight.detach().abs().max() for weight in net.parameters()]
+    _train(net, optimizer, range(1))
+    assert max(before) > 0.1
+    assert all(weight.abs().max() < 3 * RATE for weight in net.parameters())
+
+
 def test_its_learning_rate_follows_a_schedule():
     net = _net(False)
     optimizer = make_optimizer([{"params": list(net.parameters()), "lr": RATE}], _settings())

@@ -41,8 +41,9 @@ def _weights(model: Path, part: str) -> dict[str, torch.Tensor]:
 
 
 def _all_weights(model: Path) -> torch.Tensor:
-    """What the pose stage trains, as one vector."""
-    parts = (_weights(model, part) for part in ("unet", "appearance_unet", "pose_controlnet"))
+    """What the stages of the network train, as one vector."""
+    names = ("unet", "appearance_unet", "pose_controlnet", "motion_adapter")
+    parts = (_weights(model, part) for part in names if (model / part).is_dir())
     return torch.cat([weight.flatten() for part in parts for _, weight in sorted(part.items())])
 
 
@@ -105,6 +106,23 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     assert float(rows[1]["seconds"]) >= float(rows[0]["seconds"])
 
 
+def test_a_resumed_run_takes_the_recipes_numbers_and_no_other_optimizer(clips, stages, tmp_path):
+    begun = write_recipe(tmp_path / "begun.toml", pose={"steps": 2, "weight_decay": 0.1, "ema_decay": 0.5})
+    _run("pose", clips, begun, tmp_path / "run", stages["vae"])
+    muon = write_recipe(tmp_path / "muon.toml", pose={"optimizer": "muon"})
+    with pytest.raises(InputError, match=r"adamw.*begun.*muon"):
+        _run("pose", clips, muon, tmp_path / "run", resume=True)
+    frozen = write_recipe(tmp_path / "frozen.toml", pose={"train_unet": False})
+    with pytest.raises(InputError, match="train_unet"):
+        _run("pose", clips, frozen, tmp_path / "run", resume=True)
+    # the average of one that is not averaged is the last: with so much decay, nothing is left of the weights
+    numbers = {"learning_rate": 1e-9, "weight_decay": 1e9, "ema_decay": 1e-9}
+    gone = write_recipe(tmp_path / "gone.toml", pose={"steps": 3, **numbers})
+    model = _run("pose", clips, gone, tmp_path / "run", resume=True)
+    weight = _weights(model, "unet")["conv_in.weight"]
+    assert weight.abs().max() < 1e-6
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_model(clips, tmp_path):
     good = write_recipe(tmp_path / "good.toml", vae={"steps": 2})
     before = _weights(_run("vae", clips, good, tmp_path / "run"), "vae")
@@ -122,6 +140,13 @@ def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_model(cl
 def test_a_schedule_that_leaves_no_number_is_refused(tmp_path, betas):
     recipe = write_recipe(tmp_path / "noisy.toml", schedule={"beta_schedule": "linear", **betas})
     with pytest.raises(RecipeError, match="lower the betas"):
+        read_recipe(recipe)
+
+
+@pytest.mark.parametrize("changes", [{"train_unet": False}, {"gradient_checkpointing": True}])
+def test_dropped_conditions_that_would_fail_are_refused(tmp_path, changes):
+    recipe = write_recipe(tmp_path / "drops.toml", pose={"drop_conditions": 0.5, **changes})
+    with pytest.raises(RecipeError, match="drop_conditions"):
         read_recipe(recipe)
 
 
@@ -219,14 +244,25 @@ def test_two_processes_run_all_stages(clips, tmp_path):
     assert read_facts(tmp_path / "runs" / "motion" / "model").has_motion
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_two_processes_give_the_losses_and_weights_of_one(clips, tmp_path, optimizer):
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("pose", SHARED),
+        ("pose", SHARED | {"optimizer": "muon", "accumulate": 2}),
+        ("motion", {"optimizer": "muon", "batch_size": 2}),
+    ],
+    ids=["adamw", "muon", "motion"],
+)
+def test_two_processes_give_the_losses_and_weights_of_one(clips, tmp_path, stage, changes):
     wide = {"block_out_channels": [16, 64]}  # Muon's are matrices of 64 rows and more
-    recipe = write_recipe(tmp_path / "shared.toml", unet=wide, pose=SHARED | {"optimizer": optimizer})
-    start = _run("vae", clips, recipe, tmp_path / "start")
-    _run("pose", clips, recipe, tmp_path / "one", start)
+    recipe = write_recipe(tmp_path / "shared.toml", unet=wide, **{stage: changes})
+    start = tmp_path / "start"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        new_model(read_recipe(recipe), motion=stage == "motion").save_pretrained(start)
+    _run(stage, clips, recipe, tmp_path / "one", start)
     done = in_two_processes(
-        "pose", "--recipe", recipe, "--data", clips, "--init", start, "-o", tmp_path / "two"
+        stage, "--recipe", recipe, "--data", clips, "--init", start, "-o", tmp_path / "two"
     )
     before, one, two = (
         _all_weights(path) for path in (start, tmp_path / "one/model", tmp_path / "two/model")

@@ -127,7 +127,7 @@ def test_the_unet_trains_too_where_the_recipe_says_so(clips, name):
 @pytest.mark.parametrize("name", STAGES)
 @torch.no_grad()
 def test_shares_of_a_batch_are_the_whole(clips, name):
-    changes = {"drop_conditions": 0.5} if name in ("appearance", "pose") else {}
+    changes = {"drop_conditions": 0.5, "train_unet": True} if name in ("appearance", "pose") else {}
     changes |= {"hand_weight": 1.0, "face_weight": 2.0, "mask_face": 0.5} if name == "pose" else {}
     stage = _stage(name, clips, batch_size=4, **changes)
     for step in range(3):
