@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .. import console
 from ..media.pictures import Placement
 from ..pose.align import Alignment, find_alignment
 from ..pose.sequence import MOST_ASPECT, MOST_SIDE_PX, FramePose, PoseSequence
+from .fit import joints_kept
 
 _SAME_SIZE = 1.2
 """Up to this ratio sizes are the same. A frame of a real video against the whole of it: within 1.09 where the camera
@@ -38,16 +39,10 @@ class Aligned:
 
     def as_dict(self) -> dict[str, Any]:
         """For a report."""
-        measured = self.alignment
-        numbers = (
-            (None,) * 3 if measured is None else (measured.scale, measured.shift_x_px, measured.shift_y_px)
-        )
-        keys = ("scale", "shift_x_px", "shift_y_px")
-        return {
-            "outcome": self.outcome,
-            **dict(zip(keys, numbers, strict=True)),
-            "outside_frames": self.outside,
-        }
+        measured = dict.fromkeys(field.name for field in fields(Alignment))
+        if self.alignment is not None:
+            measured |= asdict(self.alignment)
+        return {"outcome": self.outcome, **measured, "outside_frames": self.outside}
 
 
 def align(
@@ -96,11 +91,7 @@ def _left_alone(why: str) -> Aligned:
 
 def _say_who_leaves(poses: PoseSequence, place: Placement) -> int:
     """Warn where the person leaves the reference's picture altogether; gives the number of such frames."""
-    left, top, right, bottom = place.crop_box()
-    outside = 0
-    for pose in poses:
-        x, y = pose.body[pose.body[:, 2] > 0, :2].T
-        outside += bool(len(x)) and not ((x >= left) & (x < right) & (y >= top) & (y < bottom)).any()
+    outside = sum(pose.found("body") and not joints_kept(pose, place).any() for pose in poses)
     if outside:
         console.warn(
             f"brought to the reference's size and place, the driving's person is outside of its picture in {outside} "

@@ -89,12 +89,16 @@ def edge_colour(picture: np.ndarray) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def joints_kept(pose: FramePose, placement: Placement) -> np.ndarray:
+    """Which of the 18 body joints are found and lie in what a placement keeps of its picture."""
+    left, top, right, bottom = placement.crop_box()
+    x, y, confidence = pose.body.T
+    return (confidence > 0) & (x >= left) & (x < right) & (y >= top) & (y < bottom)
+
+
 def joints_cut(pose: FramePose, placement: Placement) -> int:
     """How many found body joints a crop leaves outside."""
-    left, top, right, bottom = placement.crop_box()
-    found = pose.body[pose.body[:, 2] > 0]
-    x, y = found[:, 0], found[:, 1]
-    return int(((x < left) | (x >= right) | (y < top) | (y >= bottom)).sum())
+    return int((pose.body[:, 2] > 0).sum() - joints_kept(pose, placement).sum())
 
 
 def say_what_is_cut(poses: list[FramePose], placement: Placement, what: str) -> int:
@@ -125,11 +129,8 @@ def say_what_leaves(poses: list[FramePose], driving: Placement, reference: Place
 
 def say_what_is_missing(poses: list[FramePose], reference: FramePose, placement: Placement) -> None:
     """Warn where the reference shows legs, and no pose says what they do."""
-    left, top, right, bottom = placement.crop_box()
-    shown = [
-        found > 0 and left <= x < right and top <= y < bottom for x, y, found in reference.body[list(_LEGS)]
-    ]
-    if any(shown) and not any((pose.body[list(_LEGS), 2] > 0).any() for pose in poses):
+    shown = joints_kept(reference, placement)[list(_LEGS)]
+    if shown.any() and not any((pose.body[list(_LEGS), 2] > 0).any() for pose in poses):
         console.warn(
             "the driving never shows the legs that the reference has: what they do is the model's guess."
         )

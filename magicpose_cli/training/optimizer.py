@@ -124,13 +124,17 @@ def _matrix_in_place(weight: nn.Parameter) -> Tensor:
 
 def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
     """A weight or its gradient as a matrix, in the order in which the weight lies in memory: so none is copied."""
-    if weight.ndim == 4 and not weight.is_contiguous():
+    if _has_channels_last(weight):
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.flatten(1)
 
 
 def _as_weight(matrix: Tensor, weight: Tensor) -> Tensor:
     """What `_as_matrix` made, in the weight's shape again."""
-    if weight.ndim == 4 and not weight.is_contiguous():
+    if _has_channels_last(weight):
         return matrix.unflatten(1, (*weight.shape[2:], weight.shape[1])).permute(0, 3, 1, 2)
     return matrix.view(weight.shape)
+
+
+def _has_channels_last(weight: Tensor) -> bool:
+    return weight.ndim == 4 and not weight.is_contiguous()

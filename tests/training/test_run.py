@@ -143,6 +143,12 @@ def test_a_schedule_that_leaves_no_number_is_refused(tmp_path, betas):
         read_recipe(recipe)
 
 
+def test_a_linear_start_of_weights_that_were_given_is_said_not_to_be(clips, stages, tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "linear.toml", vae={"linear_start": True, "steps": 1})
+    _run("vae", clips, recipe, tmp_path / "run", stages["vae"])
+    assert "linear_start is for fresh weights" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize("changes", [{"train_unet": False}, {"gradient_checkpointing": True}])
 def test_dropped_conditions_that_would_fail_are_refused(tmp_path, changes):
     recipe = write_recipe(tmp_path / "drops.toml", pose={"drop_conditions": 0.5, **changes})
@@ -225,7 +231,10 @@ def _last_loss(run_dir: Path) -> float:
 SHARED = {"batch_size": 4, "drop_conditions": 0.5, "hand_weight": 1.0, "steps": 3}
 
 
-def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(clips, stages, tmp_path):
+def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(
+    clips, stages, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "1")  # which overrules no recipe
     once = write_recipe(tmp_path / "once.toml", pose=SHARED)
     parts = write_recipe(tmp_path / "parts.toml", pose={**SHARED, "accumulate": 4})
     _run("pose", clips, once, tmp_path / "once", stages["vae"])
