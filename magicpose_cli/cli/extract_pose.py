@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +23,18 @@ def extract_pose(
     detector: Annotated[
         DetectorName, typer.Option("--detector", help="auto: openpose where its weights are installed.")
     ] = DetectorName.auto,
+    device: Annotated[
+        str, typer.Option("--device", help="Where openpose runs: auto, cpu, cuda, cuda:N or mps.")
+    ] = "auto",
+    cleaned: Annotated[
+        bool,
+        typer.Option("--clean/--no-clean", help="Fill short gaps and take the trembling out of the poses."),
+    ] = True,
     fps: Annotated[
         str | None,
-        typer.Option("--fps", help="Frames a second to read: 25, 29.97 or 30000/1001. Default: the video's."),
+        typer.Option(
+            "--fps", help="Frames a second to read: 25, 29.97 or 30000/1001. Default: the video's, or 25."
+        ),
     ] = None,
     max_frames: Annotated[
         int | None, typer.Option("--max-frames", min=1, help="Stop after this many frames.")
@@ -41,8 +51,9 @@ def extract_pose(
 ) -> None:
     """Find body, hands and face in every frame of a video."""
     from ..media.files import sha256_of
-    from ..media.video import FrameReader, as_rate, check_output
+    from ..media.video import FrameReader, as_rate, check_output, folder_rate
     from ..pose import openpose_json as json_files
+    from ..pose.clean import clean
     from ..pose.detect import detect_sequence, open_detector
 
     _check_pose_file(output, force)
@@ -50,20 +61,26 @@ def extract_pose(
         check_output(preview, force)
     if openpose_json is not None:
         json_files.check_output(openpose_json, force)
-    reader = FrameReader(driving, fps=as_rate(fps) if fps is not None else None, max_frames=max_frames)
-    finder = open_detector(detector.value)
-    try:
+    _check_apart(driving, output, preview, openpose_json)
+    rate = as_rate(fps) if fps is not None else folder_rate(driving)
+    reader = FrameReader(driving, fps=rate, max_frames=max_frames)
+    filled = None
+    with closing(open_detector(detector.value, device)) as finder:
         sequence = detect_sequence(reader, finder, reader.info.path.name, sha256_of(driving))
-    finally:
-        finder.close()
+    if cleaned:
+        sequence, filled = clean(sequence)
     sequence.save(output)
     if openpose_json is not None:
         sequence.to_openpose_json(openpose_json, overwrite=force)
     if preview is not None:
         _write_preview(preview, reader, sequence, force)
     counts = sequence.counts()
-    summary = {"output": str(output), "detector": finder.name, "fps": str(sequence.fps)} | counts
-    summary |= {"width_px": sequence.width_px, "height_px": sequence.height_px}
+    summary: dict[str, Any] = {
+        "output": str(output),
+        "detector": finder.name,
+        "fps": str(sequence.fps),
+    } | counts
+    summary |= {"width_px": sequence.width_px, "height_px": sequence.height_px, "filled_frames": filled}
     console.result(summary if as_json else _sentence(output, counts), as_json=as_json)
 
 
@@ -79,6 +96,21 @@ def _check_pose_file(output: Path, force: bool) -> None:
         raise OptionError(
             expected="a file as the output", found=f"the folder {output}", remedy="Choose another name."
         )
+
+
+def _check_apart(driving: Path, output: Path, preview: str | None, openpose_json: Path | None) -> None:
+    """See that nothing is written over the driving or into another output."""
+    given = {"the driving": driving, "-o": output, "--preview": preview, "--openpose-json": openpose_json}
+    places = {name: Path(path).resolve() for name, path in given.items() if path is not None}
+    for name, place in places.items():
+        for other, its_place in places.items():
+            written_over = place == its_place or place in its_place.parents
+            if name != other and name not in ("the driving", "-o") and written_over:
+                raise OptionError(
+                    expected=f"a path for {name} apart from the driving and the other outputs",
+                    found=f"{given[name]}, which is or holds {given[other]} ({other})",
+                    remedy="Choose another path.",
+                )
 
 
 def _sentence(output: Path, counts: dict[str, int]) -> str:

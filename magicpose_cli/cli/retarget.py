@@ -83,6 +83,14 @@ def retarget(
             rich_help_panel=_PICTURE,
         ),
     ] = True,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean/--no-clean",
+            help="Fill short gaps and take the trembling out of detected poses.",
+            rich_help_panel=_TIME,
+        ),
+    ] = True,
     driving_kind: Annotated[
         DrivingKind, typer.Option(help="What the driving is.", rich_help_panel=_TIME)
     ] = DrivingKind.auto,
@@ -95,8 +103,8 @@ def retarget(
     fps: Annotated[
         str | None,
         typer.Option(
-            help="Frame rate of a driving without one (pictures, JSON): 30, 29.97 or 30000/1001.",
-            show_default="25",
+            help="Frames a second: 30, 29.97 or 30000/1001; of a video, or of pictures and JSON, which have none.",
+            show_default="the video's, or 25",
             rich_help_panel=_TIME,
         ),
     ] = None,
@@ -227,6 +235,7 @@ def retarget(
         size=size,
         fit=fit.value,
         align=align,
+        clean=clean,
         device=device,
         dtype=dtype.value,
         fps=fps,

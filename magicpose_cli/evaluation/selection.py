@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import console
 from ..errors import InputError
-from ..pose.detect import open_detector
+from ..pose.detect import choose_detector
 from .datasets import find_clips
 from .datasets.check import check_clip
 from .datasets.clip import Size, TestClip
@@ -116,8 +116,7 @@ def detector_for(selection: Selection) -> str | None:
     """Name of the detector that finds the poses of clips without maps, the best at hand; None if all have maps."""
     if all(clip.maps is not None for clip in selection.clips):
         return None
-    with closing(open_detector()) as detector:
-        return detector.name
+    return choose_detector()
 
 
 def add_poses(selection: Selection, detector: str, path_of: Callable[[str], Path]) -> None:

@@ -19,6 +19,7 @@ from ..errors import OptionError, PoseError
 from ..media.files import sha256_of
 from ..media.pictures import Placement
 from ..media.video import FOLDER_FPS, FrameReader, chosen_frames, folder_rate
+from ..pose.clean import clean
 from ..pose.detect import Detector, detect_sequence
 from ..pose.draw import pose_map
 from ..pose.maps import is_plain, looks_like_pose_maps
@@ -105,7 +106,8 @@ class Driving:
         path: video, `.npz`, folder, or picture.
         kind: what it is, or ``auto`` to find out; what was found is said.
         cut: which part to use.
-        fps: frame rate of a folder, which has none of its own; None is what a report in it says, or 25.
+        fps: frame rate of a folder, which has none of its own (None is what a report in it says, or 25), or one at
+            which a video is taken instead of its own.
 
     Attributes:
         kind: what it is.
@@ -114,6 +116,7 @@ class Driving:
         sequence: its poses, once `find_poses` was called; None for pose maps. The job puts those in their place that
             were brought to the reference's person.
         empty_frames: how many of its frames show nobody, once `find_poses` and `maps` were called.
+        filled_frames: in how many frames points were filled in, by part of the pose; None where nothing was cleaned.
 
     Raises:
         InputError: it cannot be read, or is not what it was said to be.
@@ -125,6 +128,7 @@ class Driving:
         self.path, self.cut = path, cut or Cut()
         self.sequence: PoseSequence | None = None
         self.empty_frames = 0
+        self.filled_frames: dict[str, int] | None = None
         self._reader: FrameReader | None = None
         self.kind: Kind
         if kind not in KINDS:
@@ -140,8 +144,6 @@ class Driving:
             sequence = PoseSequence.from_openpose_json(path, fps=fps or folder_rate(path) or FOLDER_FPS)
             self.kind, self.sequence = "openpose-json", self.cut.of(sequence)
         else:
-            if not path.is_dir():
-                self._refuse_rate(fps)
             rate = fps or folder_rate(path)
             self._reader = FrameReader(path, rate, self.cut.start_s, self.cut.duration_s)
             are_maps = kind == "pose-maps" or (kind == "auto" and self._shows_pose_maps())
@@ -154,9 +156,9 @@ class Driving:
     def _refuse_rate(self, fps: Fraction | None) -> None:
         if fps is not None:
             raise OptionError(
-                expected="--fps with a folder of pictures or of JSON files, which has no rate of its own",
-                found=f"it with {self.path.name}",
-                remedy="Leave it out.",
+                expected="--fps with a video, or with a folder of pictures or of JSON files",
+                found=f"it with {self.path.name}, poses at a rate of their own",
+                remedy="Leave it out, or give it to extract-pose.",
             )
 
     @property
@@ -192,14 +194,20 @@ class Driving:
             raise ValueError("the poses were not found yet")
         return self.sequence
 
-    def find_poses(self, detector: Detector) -> None:
+    def find_poses(self, detector: Detector, cleaned: bool = True) -> None:
         """Detect the poses of a video, a frame at a time; anything else has them already.
+
+        Args:
+            detector: what finds them.
+            cleaned: whether what it found is cleaned (`pose/clean.py`).
 
         Raises:
             PoseError: nobody in any frame.
         """
         if self.kind == "video" and self._reader is not None:
             self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
+            if cleaned:
+                self.sequence, self.filled_frames = clean(self.sequence)
         if self.sequence is not None:
             shown = sum(any(pose.found(part) for part in pose._fields) for pose in self.sequence)
             self._count_empty(len(self.sequence) - shown, len(self.sequence))

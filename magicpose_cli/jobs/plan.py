@@ -50,6 +50,7 @@ class RetargetOptions:
         seed: of the noise.
         size: ``WxH`` or ``auto``.
         fit: ``crop`` or ``pad``.
+        clean: whether poses that are detected in a video are cleaned.
         align: whether the driving's poses are brought to the size and place of the reference's person.
         device, dtype: where and in which format to compute.
         start_s, duration_s: part of the driving to use.
@@ -80,6 +81,7 @@ class RetargetOptions:
     size: str = "auto"
     fit: str = "crop"
     align: bool = True
+    clean: bool = True
     device: str = "auto"
     dtype: str = "auto"
     fps: str | None = None

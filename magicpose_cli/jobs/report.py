@@ -102,6 +102,7 @@ def describe(
         "audio": None,
         "detector": found.detector,
         "empty_frames": driving.empty_frames,
+        "filled_frames": driving.filled_frames,
         "detection": _detection(plan, found),
         "alignment": found.aligned.as_dict(),
         "seconds": seconds,

@@ -79,13 +79,15 @@ def retarget(
     from ..device import TILE_PX
     from ..diffusion.folder import load_model
 
-    with clock.stage("detect"), closing(open_detector(options.detector)) as detector:
+    with clock.stage("detect"), closing(open_detector(options.detector, str(plan.device))) as detector:
         reference_pose = detector.detect_still(plan.reference)
         if not reference_pose.found("body"):
             console.warn(
                 f"nobody was found in {reference_path.name}; if it is a drawing of a person this may still work."
             )
-        plan.driving.find_poses(detector)
+        if detector.several_people:
+            console.warn(f"{reference_path.name} shows several people; the largest is taken.")
+        plan.driving.find_poses(detector, options.clean)
     aligned = _align(reference_pose, plan, options)
     if aligned.poses is not None:
         plan.driving.sequence = aligned.poses

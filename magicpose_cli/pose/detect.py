@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .. import console
+from ..device import pick_device
 from ..errors import OptionError, PoseError
 from .sequence import FramePose, PoseSequence
 
@@ -43,8 +44,8 @@ class Detector(Protocol):
         """Free what the detector holds."""
 
 
-def open_detector(name: str = "auto") -> Detector:
-    """Load a detector.
+def choose_detector(name: str = "auto") -> str:
+    """Name the detector that `open_detector` would load, without loading it.
 
     Args:
         name: `mediapipe` (its models are in its wheel), `openpose` (what the paper used; its weights are
@@ -53,28 +54,46 @@ def open_detector(name: str = "auto") -> Detector:
 
     Raises:
         OptionError: another name.
-        MissingDependencyError: the detector's package cannot be loaded.
-        ModelError: openpose was asked for and its weights are not installed.
     """
     if name not in DETECTORS:
         raise OptionError(
             expected=f"a detector ({', '.join(DETECTORS)})", found=repr(name), remedy="Choose one of them."
         )
-    from . import detect_mediapipe, detect_openpose
+    if name != "auto":
+        return name
+    from .detect_openpose import find_weights
 
-    if name == "auto":
-        found = detect_openpose.find_weights() is not None
-        name = "openpose" if found else "mediapipe"
-        console.say(f"Pose detector: {name}" + ("." if found else " (no openpose weights are installed)."))
-    if name == "openpose":
-        return detect_openpose.OpenposePoseDetector()
-    return detect_mediapipe.MediapipePoseDetector()
+    found = find_weights() is not None
+    name = "openpose" if found else "mediapipe"
+    console.say(f"Pose detector: {name}" + ("." if found else " (no openpose weights are installed)."))
+    return name
+
+
+def open_detector(name: str = "auto", device: str = "auto") -> Detector:
+    """Load a detector.
+
+    Args:
+        name: as `choose_detector` understands it.
+        device: where openpose's networks run, as `device.pick_device` understands it; mediapipe runs on the CPU.
+
+    Raises:
+        OptionError: another name, or no such device.
+        MissingDependencyError: the detector's package cannot be loaded.
+        ModelError: openpose was asked for and its weights are not installed.
+    """
+    if choose_detector(name) == "openpose":
+        from .detect_openpose import OpenposePoseDetector
+
+        return OpenposePoseDetector(pick_device(device))
+    from .detect_mediapipe import MediapipePoseDetector
+
+    return MediapipePoseDetector()
 
 
 def detect_sequence(
     reader: FrameReader, detector: Detector, source_name: str = "", source_sha256: str = ""
 ) -> PoseSequence:
-    """Find the poses of all frames of a video, one frame at a time, with a progress bar.
+    """Find the poses of all frames of a video, one frame at a time, with a progress bar; see also `clean.py`.
 
     Args:
         reader: the frames.
@@ -90,6 +109,7 @@ def detect_sequence(
         VideoError: the video cannot be read, has no frames, or frames of several sizes.
     """
     frames: list[FramePose] = []
+    several_before = detector.several_people
     with console.progress("Finding poses", total=reader.expected_frames) as stage:
         for picture in reader:
             frames.append(detector.detect(picture))
@@ -100,9 +120,9 @@ def detect_sequence(
             found=f"nobody in any of {len(frames)} frames" if len(frames) > 1 else "nobody in it",
             remedy="Give a video in which one person is seen well, at least from head to chest.",
         )
-    if detector.several_people:
+    if several := detector.several_people - several_before:
         console.say(
-            f"{detector.several_people} of {len(frames)} frames show several people; the largest is taken."
+            f"{several} of {len(frames)} frames show several people; the largest is taken, and followed."
         )
     return PoseSequence.from_frames(
         frames, reader.info.width_px, reader.info.height_px, reader.fps, source_name, source_sha256

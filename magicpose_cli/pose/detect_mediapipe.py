@@ -79,7 +79,7 @@ class MediapipePoseDetector:
         holistic = self._solution.Holistic(
             static_image_mode=not tracking,
             model_complexity=1,  # the one whose weights are inside the wheel
-            smooth_landmarks=tracking,
+            smooth_landmarks=False,  # it lags; `clean.py` does it with both sides known
             refine_face_landmarks=True,  # better lips and eyes, and the pupils
         )
         holistic.process(np.zeros((64, 64, 3), np.uint8))  # returns when all of it has started

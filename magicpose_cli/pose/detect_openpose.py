@@ -19,6 +19,7 @@ from .opencv import load_cv2
 from .sequence import FramePose
 
 if TYPE_CHECKING:
+    import torch
     from controlnet_aux.open_pose import BodyResult, Keypoint
 
 WEIGHTS_REPOSITORY = "lllyasviel/Annotators"
@@ -26,6 +27,10 @@ WEIGHTS_FOLDER_VARIABLE = "MAGICPOSE_OPENPOSE_DIR"
 DETECTION_SHORT_SIDE_PX = 604
 """Larger frames are searched at this size, that of the paper's training videos: the port's memory grows with
 the picture (1 GB at 1080x1920), its accuracy does not."""
+
+SAME_PERSON_OVERLAP = 0.3
+"""Boxes of one person in two frames of a video share at least this part of what they cover; after a cut, and of others,
+they seldom do."""
 
 
 class Weights(NamedTuple):
@@ -68,7 +73,10 @@ def find_weights() -> Weights | None:
 
 
 class OpenposePoseDetector:
-    """Body, hands and face by OpenPose, each frame on its own; of several people the largest is taken.
+    """Body, hands and face by OpenPose, each frame on its own; of several people the largest is taken, and followed.
+
+    Args:
+        device: where the networks run.
 
     Raises:
         ModelError: the weights are not installed, or are no weights.
@@ -77,8 +85,9 @@ class OpenposePoseDetector:
 
     name = "openpose"
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.several_people = 0
+        self._followed: BodyResult | None = None
         weights = find_weights()
         if weights is None:
             raise ModelError(
@@ -88,10 +97,21 @@ class OpenposePoseDetector:
                 f"three files into a folder and name it in {WEIGHTS_FOLDER_VARIABLE}; or use --detector mediapipe.",
             )
         self._cv2 = load_cv2()
-        self._openpose = _load(weights)
+        self._openpose = _load(weights).to(device)
 
     def detect(self, picture: np.ndarray) -> FramePose:
-        """Find the person; see `Detector.detect`."""
+        """Find the person in the next frame; see `Detector.detect`."""
+        return self._find(picture, follow=True)
+
+    def detect_still(self, picture: np.ndarray) -> FramePose:
+        """Find the person in a picture of its own; see `Detector.detect_still`."""
+        return self._find(picture, follow=False)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._openpose = None
+
+    def _find(self, picture: np.ndarray, follow: bool) -> FramePose:
         height_px, width_px = picture.shape[:2]
         small = self._searchable(picture)
         import torch
@@ -102,19 +122,12 @@ class OpenposePoseDetector:
             self.several_people += len(people) > 1
             if not people:
                 return FramePose.empty()
-            person = max(people, key=_area_px2)
+            person = choose_person(people, self._followed if follow else None)
+            self._followed = person if follow else self._followed
             left_hand, right_hand = self._openpose.detect_hands(person, small)
             face = self._openpose.detect_face(person, small)
         scale = (width_px / small.shape[1], height_px / small.shape[0])
         return to_frame_pose(person, left_hand, right_hand, face, scale, (width_px, height_px))
-
-    def detect_still(self, picture: np.ndarray) -> FramePose:
-        """The same: OpenPose has no memory; see `Detector.detect_still`."""
-        return self.detect(picture)
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._openpose = None
 
     def _searchable(self, picture: np.ndarray) -> np.ndarray:
         """BGR, as the port wants it, and no larger than needed."""
@@ -159,9 +172,39 @@ def to_frame_pose(
     return pose
 
 
-def _area_px2(body: BodyResult) -> float:
-    points = np.array([(point.x, point.y) for point in body.keypoints if point is not None])
-    return float(np.prod(np.ptp(points, axis=0))) if len(points) else 0.0
+def choose_person(people: Sequence[BodyResult], followed: BodyResult | None) -> BodyResult:
+    """Choose whose pose is taken.
+
+    Args:
+        people: who is in a frame, at least one.
+        followed: who was taken in the frame before.
+
+    Returns:
+        Who overlaps most with the one followed, at least by `SAME_PERSON_OVERLAP`; else the largest.
+    """
+    if followed is not None:
+        same = max(people, key=lambda person: _overlap(person, followed))
+        if _overlap(same, followed) >= SAME_PERSON_OVERLAP:
+            return same
+    return max(people, key=lambda person: _area_px2(*_corners(person)))
+
+
+def _overlap(one: BodyResult, other: BodyResult) -> float:
+    """Of the boxes around two bodies, what both share by what at least one covers."""
+    (start, end), (other_start, other_end) = _corners(one), _corners(other)
+    shared_px2 = _area_px2(np.maximum(start, other_start), np.minimum(end, other_end))
+    covered_px2 = _area_px2(start, end) + _area_px2(other_start, other_end) - shared_px2
+    return shared_px2 / max(covered_px2, 1.0)
+
+
+def _corners(body: BodyResult) -> tuple[np.ndarray, np.ndarray]:
+    """Upper left and lower right, (2,) px each."""
+    points = np.array([(point.x, point.y) for point in body.keypoints if point is not None] or [(0, 0)])
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _area_px2(start: np.ndarray, end: np.ndarray) -> float:
+    return float(np.prod(np.maximum(end - start, 0)))
 
 
 def _load(weights: Weights) -> Any:
@@ -189,7 +232,7 @@ def _load(weights: Weights) -> Any:
         )
     except (KeyError, RuntimeError) as error:
         raise _unfit(weights.body.parent, error) from error
-    return detector.to("cuda" if torch.cuda.is_available() else "cpu")
+    return detector
 
 
 def _is_zip(path: Path) -> bool:

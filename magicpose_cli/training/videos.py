@@ -18,7 +18,7 @@ from ..media.atomic import write_folder, write_text
 from ..media.files import natural_key, sha256_of
 from ..media.pictures import Placement, save_picture
 from ..media.video import FrameReader, as_rate
-from ..pose.detect import Detector, open_detector
+from ..pose.detect import Detector, choose_detector, open_detector
 from ..pose.draw import pose_map
 from ..pose.sequence import FramePose, PoseSequence
 from .data import SPLITS, keypoints_of, videos_in
@@ -65,8 +65,7 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
         if not (clips / SPLITS[split] / video.name).is_dir() and not (clips / NOBODY / video.name).is_file()
     ]
     if todo:
-        with closing(open_detector()) as best:
-            name = best.name
+        name = choose_detector()
         with console.progress("Taking clips out of videos", len(todo), unit="videos") as bar:
             for split, video in todo:
                 bar.describe(f"Taking {video.name} apart")

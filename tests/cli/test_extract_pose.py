@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from magicpose_cli import PoseSequence
 from magicpose_cli.cli import app
 from magicpose_cli.media.pictures import save_picture
-from magicpose_cli.media.video import probe
+from magicpose_cli.media.video import FrameReader, probe
 
 SHARED_MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
 
@@ -58,6 +58,53 @@ def test_json_has_the_summary_and_fps_resamples(dance, tmp_path):
     slow, full = (PoseSequence.load(tmp_path / name).body for name in ("a.npz", "b.npz"))
     moved_px = np.linalg.norm(slow[3, :, :2] - full[6, :, :2], axis=1)
     assert np.median(moved_px) < 10  # the same moment of the video, tracked over other frames
+
+
+def test_cleaned_poses_tremble_less_and_no_clean_leaves_them(dance, tmp_path):
+    options = ["--detector", "mediapipe", "--max-frames", 20, "--json"]
+    counts = [
+        json.loads(run(dance, "-o", tmp_path / f"{name}.npz", *options, *more).stdout)["filled_frames"]
+        for name, more in (("cleaned", []), ("raw", ["--no-clean"]))
+    ]
+    assert set(counts[0]) == {"body", "left_hand", "right_hand", "face"}
+    assert counts[1] is None
+    cleaned, raw = (
+        np.abs(np.diff(PoseSequence.load(tmp_path / f"{name}.npz").body[:, :8, :2], n=2, axis=0)).mean()
+        for name in ("cleaned", "raw")
+    )
+    assert cleaned < 0.8 * raw
+
+
+def test_a_folder_of_frames_keeps_the_rate_that_its_report_gives(dance, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index, frame in enumerate(FrameReader(dance, max_frames=2)):
+        save_picture(frames / f"{index}.png", frame)
+    (frames / "report.json").write_text('{"fps": "30"}')
+    for option, rate in (((), 30), (("--fps", 10), 10)):
+        done = run(frames, "-o", tmp_path / f"{rate}.npz", "--detector", "mediapipe", *option)
+        assert done.exit_code == 0, done.stderr
+        assert PoseSequence.load(tmp_path / f"{rate}.npz").fps == rate
+
+
+@pytest.mark.parametrize(
+    ("outputs", "held"),
+    [
+        (["-o", "poses/a.npz", "--openpose-json", "poses"], "(-o)"),
+        (["-o", "a.npz", "--preview", "given.mp4"], "(the driving)"),
+        (["-o", "a.npz", "--preview", "a.npz"], "ends in"),
+        (["-o", "a.npz", "--preview", "x/", "--openpose-json", "x/json"], "(--openpose-json)"),
+    ],
+)
+def test_outputs_keep_apart_from_the_driving_and_from_each_other(dance, tmp_path, outputs, held):
+    given = tmp_path / "given.mp4"
+    given.write_bytes(dance.read_bytes())
+    paths = [f"{tmp_path}/{word}" if index % 2 else word for index, word in enumerate(outputs)]
+    done = run(given, *paths, "--force", "--max-frames", 1)
+    assert done.exit_code == 2
+    assert held in " ".join(done.stderr.split())
+    assert "Finding poses" not in done.stderr
+    assert given.read_bytes() == dance.read_bytes()
 
 
 def test_existing_outputs_are_refused_before_any_work_and_replaced_with_force(dance, tmp_path):

@@ -187,5 +187,13 @@ def test_a_folder_has_the_rate_that_is_given_or_that_its_report_says(tmp_path, c
     assert Driving(tmp_path / "frames", "video").fps == 30
     assert "names no frame rate" not in capsys.readouterr().err
     PoseSequence.from_frames([_pose()], 120, 160, 30).save(tmp_path / "a.npz")
-    with pytest.raises(OptionError, match="--fps with a folder"):
+    with pytest.raises(OptionError, match="poses at a rate of their own"):
         Driving(tmp_path / "a.npz", fps=Fraction(30))
+
+
+def test_a_video_is_taken_at_the_rate_that_is_given(tmp_path):
+    with open_writer(tmp_path / "a.mp4", 30) as writer:
+        for _ in range(30):
+            writer.write(NOTHING)
+    driving = Driving(tmp_path / "a.mp4", "video", fps=Fraction(10))
+    assert (driving.fps, driving.expected_frames) == (10, 10)

@@ -52,6 +52,13 @@ def test_each_frame_gives_a_pose_in_order(tmp_path, capsys):
     assert "1 of 4 frames show several people" in said
 
 
+def test_several_people_in_a_picture_before_are_not_the_videos(tmp_path, capsys):
+    detector = Brightness()
+    detector.detect_still(np.full((10, 20, 3), 250, np.uint8))
+    detect_sequence(folder_of(tmp_path, [5, 7]), detector, "clip")
+    assert "several people" not in capsys.readouterr().err
+
+
 def test_nobody_in_any_frame_is_an_error(tmp_path):
     with pytest.raises(PoseError, match=r"a person in clip, found nobody in any of 3 frames") as error:
         detect_sequence(folder_of(tmp_path, [0, 0, 0]), Brightness(), "clip")

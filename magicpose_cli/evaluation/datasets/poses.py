@@ -9,6 +9,7 @@ from pathlib import Path
 from ... import console
 from ...errors import PoseError
 from ...media.video import FOLDER_FPS
+from ...pose.clean import clean
 from ...pose.detect import open_detector
 from ...pose.sequence import PoseSequence
 from .clip import TestClip
@@ -22,7 +23,7 @@ def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
         clip: any.
         path: ``.npz`` where the keypoints are kept.
         detector: name of what finds them. It is opened for each clip anew, since it tracks from frame to frame; frames
-            that do not follow each other are looked at one by one.
+            that do not follow each other are looked at one by one, and their poses are not cleaned.
 
     Raises:
         PoseError: nobody in any target.
@@ -45,7 +46,8 @@ def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
                 remedy="Take the clip out.",
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        PoseSequence.from_frames(
+        poses = PoseSequence.from_frames(
             found, width_px, height_px, FOLDER_FPS, clip.name, clip.frames.sha256(clip.targets)
-        ).save(path)
+        )
+        (clean(poses)[0] if follow else poses).save(path)
     return replace(clip, maps=DrawnPoses(PoseSequence.load(path), clip.targets))
