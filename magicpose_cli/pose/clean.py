@@ -22,8 +22,8 @@ from .. import console
 from .sequence import POINT_COUNTS, PoseSequence
 
 FILLED_S = 0.2
-"""A point that is missing for so long, and found before and after, is filled in. The points of hands filled so lie 6 px from
-where they are, those of hands that the detector finds 4 px."""
+"""A point that is missing for so long, and found before and after, is filled in. The points of hands filled so lie 6 px
+from where they are, those of hands that the detector finds 4 px."""
 _SPAN_S = {"body": 0.28, "left_hand": 0.16, "right_hand": 0.16, "face": 0.16}
 """Over so long a point moves along a parabola."""
 _PARABOLA = 2
