@@ -361,6 +361,9 @@ def test_shipped_recipes_are_whole(name):
     recipe = read_recipe(find_recipe(name))
     assert recipe.stages()
     if name == "sd15":
+        block = recipe.sampling
+        assert block.chosen("paper", None, None, None) == block
+        assert block.chosen("draft", None, None, None).guided == (0.0, 0.5)
         # the paper's numbers (5.2, appendix C)
         assert (recipe.appearance.steps, recipe.appearance.batch_size) == (10_000, 64)
         assert recipe.appearance.learning_rate == 1e-4
