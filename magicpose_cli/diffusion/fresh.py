@@ -81,9 +81,14 @@ def new_model(recipe: Recipe, *, motion: bool = False) -> MagicPosePipeline:
 
 
 def sd15_sized(device: torch.device | str, dtype: torch.dtype) -> MagicPosePipeline:
-    """A model of the released one's size with random weights, to count and time; diffusers' defaults are SD1.5's."""
+    """A model of the released one's size with random weights, to count and time; diffusers' defaults are SD1.5's.
+
+    The weights are the same each time and on each device: they are drawn on the CPU, from a random state of their own.
+    """
     levels = 4
-    with torch.device(device):
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device.type == "meta" else "cpu"):
+        torch.default_generator.manual_seed(0)
         vae = AutoencoderKL(
             block_out_channels=(128, 256, 512, 512),
             down_block_types=("DownEncoderBlock2D",) * levels,
@@ -93,13 +98,13 @@ def sd15_sized(device: torch.device | str, dtype: torch.dtype) -> MagicPosePipel
         unets = [UNet2DConditionModel(cross_attention_dim=768) for _ in range(2)]
         pose_controlnet = ControlNetModel.from_unet(unets[0], load_weights_from_unet=False)
     for network in (*unets, pose_controlnet):
-        nn.Module.to(network, dtype)  # diffusers' own `to` warns
+        nn.Module.to(network, device, dtype)  # diffusers' own `to` warns
+    vae.to(device)
     for network in (vae, *unets, pose_controlnet):
         network.eval().requires_grad_(False)
     pipeline = MagicPosePipeline(vae, unets[0], unets[1], DDIMScheduler(), pose_controlnet)
     pipeline.prompt_embeds = torch.zeros(1, 77, 768)
-    layout = memory_format(torch.device(device), dtype)
-    pipeline.network.to(memory_format=layout)
+    pipeline.network.to(memory_format=memory_format(device, dtype))
     return pipeline
 
 

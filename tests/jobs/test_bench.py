@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
+from magicpose_cli.diffusion import fresh
 from magicpose_cli.errors import OptionError
 from magicpose_cli.jobs.bench import BenchOptions, bench
 
@@ -40,6 +44,19 @@ def test_a_prediction_is_held_against_the_cpus_in_fp32(folder, dtype, limit):
     report = bench(BenchOptions(str(folder), frames=2, steps=1, dtype=dtype, against_cpu=True))
     assert report["against_cpu"]["relative_rms"] < limit
     assert (report["against_cpu"]["relative_rms"] > 1e-4) == (dtype == "bf16")
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_random_state_alone(monkeypatch):
+    narrow = {"block_out_channels": (32, 64, 64, 64)}
+    monkeypatch.setattr(fresh, "UNet2DConditionModel", partial(UNet2DConditionModel, **narrow))
+    monkeypatch.setattr(fresh, "AutoencoderKL", lambda **given: AutoencoderKL(**given | narrow))
+    before = torch.get_rng_state()
+    fresh.sd15_sized("cpu", torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)
+    report = bench(
+        BenchOptions("sd15", frames=1, steps=1, rounds=1, size_px=(64, 64), dtype="fp32", against_cpu=True)
+    )
+    assert report["against_cpu"]["relative_rms"] < 1e-6
 
 
 def test_the_command_prints_a_table_or_json(folder):
