@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from magicpose_cli.diffusion.fresh import new_model
 from magicpose_cli.diffusion.pipeline import MagicPosePipeline
@@ -34,8 +35,11 @@ TINY = {
 }
 
 
-def make_tiny(*, motion: bool = False, seed: int = 0) -> MagicPosePipeline:
-    """A whole pipeline small enough to run in milliseconds, with every path audible."""
+def make_tiny(*, motion: bool = False, sees: bool = False, seed: int = 0) -> MagicPosePipeline:
+    """A whole pipeline small enough to run in milliseconds, with every path audible.
+
+    One that `sees` has an image encoder in place of the empty prompt's embedding.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         pipeline = new_model(Recipe.model_validate(TINY), motion=motion)
@@ -44,6 +48,22 @@ def make_tiny(*, motion: bool = False, seed: int = 0) -> MagicPosePipeline:
             for parameter in network.parameters() if network is not None else ():
                 if not parameter.any():
                     torch.nn.init.normal_(parameter, std=0.2)
+        if sees:
+            pipeline.register_modules(image_encoder=_image_encoder())
+            pipeline.prompt_embeds = None
     pipeline.network.eval()
     pipeline.vae.eval()
     return pipeline
+
+
+def _image_encoder() -> CLIPVisionModelWithProjection:
+    config = CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        patch_size=16,
+        image_size=32,
+        projection_dim=TINY["unet"]["cross_attention_dim"],
+    )
+    return CLIPVisionModelWithProjection(config).eval()

@@ -25,6 +25,15 @@ def fold_of(vae: AutoencoderKL) -> int:
     return math.isqrt(vae.config.in_channels // 3)
 
 
+def vae_dtype(vae: AutoencoderKL, dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """The number format of a VAE beside networks in `dtype`: fp32 at least, where that is not exact enough.
+
+    SD's overflows in fp16. bf16 has half a grey level's steps near white; on a CPU a VAE's share of the time is small.
+    """
+    is_exact = device.type != "cpu" and not (dtype is torch.float16 and vae.config.force_upcast)
+    return dtype if is_exact else torch.promote_types(dtype, torch.float32)
+
+
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pictures: np.ndarray) -> Tensor:
     """Encode uint8 ``(f H W 3)`` to scaled latents ``(f c h w)``, the posterior's mode."""

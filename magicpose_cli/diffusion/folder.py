@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import (
-    AutoencoderKL,
-    ControlNetModel,
-    DDIMScheduler,
-    MotionAdapter,
-    UNet2DConditionModel,
-)
+from diffusers import DDIMScheduler, MotionAdapter, UNet2DConditionModel
 from diffusers.utils import logging
-from torch import nn
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..device import memory_format
-from .facts import NO_SWAPS, Swaps, check_folder, has_part, unfit
+from .facts import NO_SWAPS, PARTS, Swaps, check_folder, has_part, unfit
 from .offload import Offload
 from .pipeline import MagicPosePipeline
 
@@ -57,37 +52,29 @@ def load_model(
         pipeline.to(device)
     else:  # last of what moves weights: its hooks keep copies of them
         pipeline.offload(offload, device)
-    if device.type == "cpu":
-        # bf16 has half a grey level's steps near white, and a VAE's share of the time is small; torch's own `to`,
-        # since diffusers' warns of layers to keep in fp32
-        nn.Module.to(pipeline.vae, torch.float32)
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline
 
 
-def load_shapes(folder: Path) -> MagicPosePipeline:
+def load_shapes(folder: Path, swaps: Swaps = NO_SWAPS) -> MagicPosePipeline:
     """A model without its weights, on torch's meta device: what it costs and holds can be told in a second.
 
     Raises:
         ModelError: the folder is not whole.
     """
     index = check_folder(folder)
+    places = {name: folder / name for name in PARTS if name != "scheduler" and has_part(index, name)}
+    swapped = {"unet": swaps.base_unet, "motion_adapter": swaps.motion_module}
+    places |= {name: place for name, place in swapped.items() if place is not None}
     with torch.device("meta"):
-        parts = {
-            name: kind.from_config(kind.load_config(folder / name))
-            for name, kind in _NETWORKS.items()
-            if has_part(index, name)
-        }
+        parts = {name: _without_weights(name, place) for name, place in places.items()}
     scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     return MagicPosePipeline(**parts, scheduler=scheduler, sampling=index.get("sampling"))
 
 
-_NETWORKS: dict[str, Any] = {
-    "vae": AutoencoderKL,
-    "unet": UNet2DConditionModel,
-    "appearance_unet": UNet2DConditionModel,
-    "pose_controlnet": ControlNetModel,
-    "motion_adapter": MotionAdapter,
-}
-"""What `load_shapes` builds; an image encoder's share is small and told nowhere."""
+def _without_weights(name: str, place: Path) -> Any:
+    if name == "image_encoder":
+        return CLIPVisionModelWithProjection(CLIPVisionConfig.from_pretrained(place, local_files_only=True))
+    kind = getattr(diffusers, PARTS[name][1])
+    return kind.from_config(kind.load_config(place))

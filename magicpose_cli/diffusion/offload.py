@@ -19,6 +19,8 @@ import torch
 from diffusers.hooks import apply_group_offloading
 from torch import nn
 
+from .codec import vae_dtype
+
 if TYPE_CHECKING:
     from .pipeline import MagicPosePipeline
 
@@ -37,24 +39,24 @@ class Weights:
     sequential: int
 
 
-def weights_of(pipeline: MagicPosePipeline, dtype: torch.dtype) -> Weights:
-    """Count a model's weights, as they would be in a number format; they may be on the meta device."""
+def weights_of(pipeline: MagicPosePipeline, dtype: torch.dtype, device: torch.device) -> Weights:
+    """Count a model's weights, as they would be in a number format on a device; they may be on the meta device."""
+    of_vae = dict.fromkeys(pipeline.vae.parameters(), vae_dtype(pipeline.vae, dtype, device))
 
     def size(*modules: nn.Module | None) -> int:
-        return sum(p.numel() for m in modules if m is not None for p in m.parameters()) * dtype.itemsize
+        parameters = [p for m in modules if m is not None for p in m.parameters()]
+        return sum(p.numel() * of_vae.get(p, dtype).itemsize for p in parameters)
 
     network = pipeline.network
-    layers = [
-        size(layer) for m in (network, pipeline.vae) for layer in m.modules() if not list(layer.children())
-    ]
-    largest = max(layers)
+    everything = [m for m in (network, pipeline.vae, pipeline.image_encoder) if m is not None]
+    largest = max(size(layer) for m in everything for layer in m.modules() if not list(layer.children()))
     streamed = []
     for unet in (network.unet, network.appearance_unet):
         blocks = [block for blocks in (unet.down_blocks, unet.up_blocks) for block in blocks]
         rest = size(unet) - size(*blocks)
         streamed.append(rest + 2 * max(map(size, blocks)))  # one computes, the next is on its way
     return Weights(
-        none=size(network, pipeline.vae, pipeline.image_encoder),
+        none=size(*everything),
         model=max(sum(map(size, group)) for group in _turns(pipeline)),
         group=max(*streamed, 2 * largest),
         sequential=2 * largest,

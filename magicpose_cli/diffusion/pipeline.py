@@ -26,7 +26,7 @@ from .. import console
 from ..device import FRAMES_AT_ONCE
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
-from .codec import decode, embed_picture, encode, fold_of
+from .codec import decode, embed_picture, encode, fold_of, vae_dtype
 from .controls import Controls
 from .facts import PROMPT_EMBEDS
 from .guidance import GuidedNetwork
@@ -116,18 +116,18 @@ class MagicPosePipeline(DiffusionPipeline):
         """Move all networks; the motion module's position table too, which only the joined network holds."""
         super().to(*args, **kwargs)
         self.network.to(self.unet.device, self.unet.dtype)
-        self._keep_vae_exact()
+        self._keep_vae_exact(self.unet.device)
         return self
 
     def offload(self, kind: Offload, device: torch.device) -> None:
         """Compute on a device without staying on it, as `offload.Offload` says; from the CPU, for good."""
-        self._keep_vae_exact()
+        self._keep_vae_exact(device)
         self._computes_on = device
         self._turns = offload(self, kind, device)
 
-    def _keep_vae_exact(self) -> None:
-        if self.vae.config.force_upcast and self.vae.dtype == torch.float16:
-            nn.Module.to(self.vae, torch.float32)  # SD's VAE overflows in fp16; diffusers' own `to` warns
+    def _keep_vae_exact(self, device: torch.device) -> None:
+        # torch's own `to`, since diffusers' warns of layers to keep in fp32
+        nn.Module.to(self.vae, vae_dtype(self.vae, self.unet.dtype, device))
 
     @property
     def computes_on(self) -> torch.device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import OptionError
 from .plan import Plan, RetargetOptions
 from .rates import measure_rates
 
@@ -24,21 +23,12 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         ``frames``, ``steps``, ``gflop``, ``seconds`` (sampling and decoding; detection and loading come on top),
         ``weights_mb`` (on the device at a time), ``latents_mb`` and ``output_mb``; None where the driving does not tell
         its length.
-
-    Raises:
-        OptionError: networks in place of the model's own, which are not looked into.
     """
     from ..diffusion.cost import count_costs
     from ..diffusion.folder import load_shapes
     from ..diffusion.offload import weights_of
 
-    if options.base_unet or options.motion_module:
-        raise OptionError(
-            expected="--dry-run of a model as it is",
-            found="--base-unet or --motion-module",
-            remedy="Leave one of them out.",
-        )
-    shapes = load_shapes(plan.model_dir)
+    shapes = load_shapes(plan.model_dir, plan.swaps)
     sampling = plan.sampling
     width_px, height_px = plan.reference_place.width_px, plan.reference_place.height_px
     frames = plan.driving.expected_frames
@@ -49,7 +39,7 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         "device": str(plan.device),
         "dtype": str(plan.dtype).removeprefix("torch."),
         "offload": plan.offload,
-        "weights_mb": round(getattr(weights_of(shapes, plan.dtype), plan.offload) / 2**20),
+        "weights_mb": round(getattr(weights_of(shapes, plan.dtype, plan.device), plan.offload) / 2**20),
         "gflop": None,
         "seconds": None,
         "latents_mb": None,

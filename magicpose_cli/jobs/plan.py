@@ -196,7 +196,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         console.warn(
             f"pictures of {size_px[0]}x{size_px[1]} go through the VAE in tiles, to spare memory; colours may differ."
         )
-    offload = _choose_offload(model_dir, device, dtype, size_px, batch, budget)
+    offload = _choose_offload(model_dir, swaps, device, dtype, size_px, batch, budget)
     if options.compile:
         _check_compile(device, offload)
     return Plan(
@@ -225,6 +225,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
 
 def _choose_offload(
     model_dir: Path,
+    swaps: Swaps,
     device: torch.device,
     dtype: torch.dtype,
     size_px: tuple[int, int],
@@ -237,7 +238,7 @@ def _choose_offload(
     from ..diffusion.folder import load_shapes
     from ..diffusion.offload import choose_offload, weights_of
 
-    weights = weights_of(load_shapes(model_dir), dtype)
+    weights = weights_of(load_shapes(model_dir, swaps), dtype, device)
     chosen = choose_offload(weights, working_bytes(batch, dtype, *size_px), budget)
     if chosen is None:
         console.warn(

@@ -18,8 +18,8 @@ from ..tiny import make_tiny
 
 CPU = torch.device("cpu")
 GB = 2**30
-# bytes of a model of the released size in fp16, as `weights_of` counts them
-RELEASED = weights_of(sd15_sized("meta", torch.float16), torch.float16)
+# bytes of a model of the released size in fp16 on a GPU, as `weights_of` counts them
+RELEASED = weights_of(sd15_sized("meta", torch.float16), torch.float16, torch.device("cuda"))
 
 
 def frames_of(pipeline: MagicPosePipeline) -> np.ndarray:
@@ -67,7 +67,8 @@ def test_one_group_is_there_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_model_of_the_released_size_needs() -> None:
-    assert RELEASED.none / GB == pytest.approx(4.03, abs=0.05)  # 2 x 860 M, 361 M and 84 M parameters in fp16
+    # 2 x 860 M and 361 M parameters in fp16, and the VAE's 84 M in fp32, since it overflows in fp16
+    assert RELEASED.none / GB == pytest.approx(4.19, abs=0.05)
     assert RELEASED.none > RELEASED.model > RELEASED.group > RELEASED.sequential
     assert RELEASED.sequential < 0.12 * GB
 

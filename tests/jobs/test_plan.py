@@ -23,6 +23,8 @@ from ..tiny import make_tiny
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     make_tiny(motion=True).save_pretrained(folder / "model")
+    make_tiny().save_pretrained(folder / "still")
+    make_tiny(sees=True).save_pretrained(folder / "seeing")
     save_picture(folder / "person.png", np.zeros((32, 32, 3), np.uint8))
     body = np.ones((18, 3), np.float32)
     PoseSequence.from_frames([FramePose.empty()._replace(body=body)] * 4, 32, 32, 8).save(
@@ -39,14 +41,15 @@ def plan(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(plan_of, "pick_device", lambda _: torch.device("cuda"))
         monkeypatch.setattr(plan_of, "total_memory", lambda _: 24 * 2**30)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free_bytes, 24 * 2**30))
-        chosen = RetargetOptions(model=str(inputs / "model"), window=4, overlap=0, **options)
+        given = {"model": str(inputs / "model"), "window": 4, "overlap": 0, **options}
+        chosen = RetargetOptions(**given)
         return make_plan(inputs / "person.png", inputs / "dance.npz", tmp_path / "out.mp4", chosen)
 
     return make
 
 
-def needed(inputs: Path, kind: str) -> int:
-    weights = weights_of(load_shapes(inputs / "model"), torch.float16)
+def needed(inputs: Path, kind: str, model: str = "model") -> int:
+    weights = weights_of(load_shapes(inputs / model), torch.float16, torch.device("cuda"))
     frames = device.working_bytes(4, torch.float16, 32, 32)
     return int((getattr(weights, kind) + frames) / 0.9) + 1
 
@@ -60,6 +63,15 @@ def test_where_all_fits_nothing_is_offloaded(inputs, plan, capsys) -> None:
 def test_the_fastest_way_that_fits_is_taken_and_said(inputs, plan, capsys, kind) -> None:
     assert plan(needed(inputs, kind)).offload == kind
     assert f"({kind} offload)" in capsys.readouterr().err
+
+
+def test_a_motion_module_that_is_added_and_an_image_encoder_are_counted(inputs, plan) -> None:
+    enough = needed(inputs, "none", "still")
+    still = str(inputs / "still")
+    assert plan(enough, model=still, batch=4).offload == "none"
+    assert plan(enough, model=still, motion_module=inputs / "model" / "motion_adapter").offload == "model"
+    assert plan(needed(inputs, "none"), model=still, batch=4).offload == "none"
+    assert plan(enough, model=str(inputs / "seeing"), batch=4).offload == "model"
 
 
 def test_a_budget_counts_in_place_of_what_is_free(inputs, plan) -> None:

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
 from magicpose_cli.errors import OptionError, OutputExistsError, PoseError
+from magicpose_cli.jobs.forecast import forecast
 from magicpose_cli.jobs.plan import RetargetOptions, make_plan
+from magicpose_cli.jobs.rates import Rates
 from magicpose_cli.jobs.retarget import retarget
 from magicpose_cli.media.files import sha256_of
 from magicpose_cli.media.pictures import load_picture, save_picture
@@ -315,6 +317,22 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(inputs, tmp_path):
     twice = json.loads(CliRunner().invoke(app, [*given, "--json", "--steps", "6"]).stdout)
     assert found["gflop"] < twice["gflop"] <= 2 * found["gflop"] + 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_counts_networks_in_place_of_the_models_own(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("magicpose_cli.jobs.forecast.measure_rates", lambda *_: Rates(1e9, 1e9))
+    make_tiny().save_pretrained(tmp_path / "still")
+    swaps = {
+        "motion_module": inputs / "model" / "motion_adapter",
+        "base_unet": inputs / "model" / "unet",
+    }
+    found = []
+    for added in ({}, swaps):
+        options = RetargetOptions(model=str(tmp_path / "still"), device="cpu", steps=50, overlap=0, **added)
+        plan = make_plan(inputs / "reference.png", inputs / "dance.npz", tmp_path / "out.mp4", options)
+        found.append(forecast(plan, options))
+    alone, moving = found
+    assert moving["gflop"] > 1.1 * alone["gflop"]
 
 
 def test_a_batch_for_a_model_that_works_in_windows_is_refused(inputs, tmp_path):
