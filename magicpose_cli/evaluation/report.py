@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import suppress
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..jobs.versions import installed
 from ..media.files import sha256_of
 from .metrics import METRICS, Protocol
 from .protocol import Comparison
@@ -74,10 +74,7 @@ def versions(*, networks: bool) -> dict[str, str]:
     """Of what computes metrics; with `networks`, of the installed packages that bring them too."""
     found = {"magicpose": __version__, "python": platform.python_version()}
     found |= {name: import_module(module).__version__ for name, module in _MODULES.items()}
-    for name in _OF_NETWORKS if networks else ():
-        with suppress(metadata.PackageNotFoundError):  # not each metric needs each
-            found[name] = metadata.version(name)
-    return found
+    return found | installed(_OF_NETWORKS if networks else ())
 
 
 def as_table(compared: Comparison) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from ..media.files import sha256_of
 from ..media.sound import AudioSource
 from ..pose.sequence import POINT_COUNTS, FramePose
 from .alignment import Aligned
+from .versions import installed
 
 if TYPE_CHECKING:
     from .plan import Plan, RetargetOptions
@@ -106,7 +106,7 @@ def describe(
         "detection": _detection(plan, found),
         "alignment": found.aligned.as_dict(),
         "seconds": seconds,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **installed(_PACKAGES)},
     }
     if plan.audio is not None:
         report["audio"] = {"path": str(plan.audio.path), "sha256": plan.hashes["audio"]}
