@@ -46,13 +46,14 @@ def bench(
 ) -> None:
     """Time a model on this machine, part by part, beside the least time that its operations allow."""
     from .. import console
-    from ..diffusion.facts import read_facts
+    from ..diffusion.facts import check_model, read_facts
     from ..jobs.fit import read_size
     from ..weights import SD15, find_model
 
     size_px = None if size is None else read_size(size)
     if model != SD15:
-        read_facts(find_model(model))
+        folder = find_model(model)
+        check_model(folder, read_facts(folder))
     # now, since it takes seconds
     from ..jobs.bench import BenchOptions
     from ..jobs.bench import bench as run

@@ -176,10 +176,35 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
     )
 
 
-def check_steps(folder: Path, sampling: SamplingBlock) -> None:
+def check_model(folder: Path, facts: ModelFacts) -> None:
+    """See that a model holds all that frames of given poses are made with.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if not facts.has_pose:
+        raise ModelError(
+            expected=f"a model with a pose ControlNet in {folder}",
+            found="one of the paper's first stage, which follows no pose",
+            remedy="Convert a checkpoint of the second stage.",
+        )
+    if not facts.has_condition:
+        raise ModelError(
+            expected=f"the embedding of the empty prompt in {folder}",
+            found="none",
+            remedy="Convert the checkpoint again with --prompt-embeds.",
+        )
+
+
+def check_steps(folder: Path, sampling: SamplingBlock, *, are_seen: bool = True) -> None:
     """See that a model's noise schedule can be cut into so many steps; warns where they begin far from noise.
 
     With ``leading`` spacing timesteps are multiples of a whole number: a bad fit where steps are very few or many.
+
+    Args:
+        folder: the model's.
+        sampling: with the number of steps.
+        are_seen: False where nobody looks at what is made, so that there is nothing to warn of.
 
     Raises:
         OptionError: it cannot.
@@ -198,7 +223,7 @@ def check_steps(folder: Path, sampling: SamplingBlock) -> None:
             found=str(steps),
             remedy="Choose fewer with --steps.",
         )
-    if first < 0.75 * total:
+    if are_seen and first < 0.75 * total:
         console.warn(
             f"{steps} steps begin at timestep {first} of this model's {total}, where noise counts as half a picture; "
             "another number (--steps) will look better."

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, console
-from ..diffusion.facts import check_steps, read_facts
+from ..diffusion.facts import check_model, check_steps, read_facts
 from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json
 from ..media.pictures import save_picture
@@ -151,6 +151,7 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
         return None
     folder = find_model(options.model)
     facts = read_facts(folder)
+    check_model(folder, facts)
     size_px = (facts.sampling.width_px, facts.sampling.height_px)
     if options.size_px is not None and not same_aspect(options.size_px, size_px):
         raise OptionError(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, console
+from ..diffusion.facts import check_model, check_steps, read_facts
 from ..media.atomic import write_json, write_text
 from ..recipe import Solver
 from ..weights import find_model
@@ -82,12 +83,17 @@ def compare_candidates(
     from ..diffusion.folder import load_model
 
     folder = find_model(model)
+    facts = read_facts(folder)
+    check_model(folder, facts)
+    tried = candidates(facts.sampling.guidance_scale)
+    for candidate in tried:
+        way = facts.sampling.chosen(None, candidate.steps, candidate.guidance, candidate.solver)
+        check_steps(folder, way, are_seen=False)
     _, found = find_clips(dataset, root)
     opened = [open_clip(number, True) for number, open_clip in enumerate(list(found.values())[:clips])]
     at = pick_device(device)
     pipeline = load_model(folder, at, pick_dtype(dtype, at))
     size_px = pipeline.sampling.width_px, pipeline.sampling.height_px
-    tried = candidates(pipeline.sampling.guidance_scale)
     _measure(pipeline, Candidate(1), opened[:1], size_px)  # the first run of all takes longer
     rows = []
     with console.progress("Measuring", total=len(tried), unit="candidates") as stage:

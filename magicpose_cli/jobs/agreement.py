@@ -37,8 +37,9 @@ def compare_with_plain_order(
     pose_maps = torch.from_numpy(maps).permute(0, 3, 1, 2).to(device, latent.dtype) / 255
     noise = torch.randn(len(maps), *latent.shape[1:], generator=torch.Generator().manual_seed(0))
     start = noise.to(device, latent.dtype)
-    assert pipeline.pose_controlnet is not None and pipeline.prompt_embeds is not None
-    controlnet, text = pipeline.pose_controlnet, pipeline.prompt_embeds.to(device, latent.dtype)
+    text = _text(pipeline, reference)
+    assert pipeline.pose_controlnet is not None and text is not None, "a model that makes frames of poses"
+    controlnet, text = pipeline.pose_controlnet, text.to(device, latent.dtype)
     step = torch.tensor([500], device=device)
 
     together = len(maps) if pipeline.network.has_motion else 1
@@ -54,16 +55,14 @@ def compare_with_plain_order(
             else:
                 window = slice(i, i + together)
                 given_latents, given_maps = start[window], pose_maps[window]
-                frames.append(
-                    pipeline.predict_noise(given_latents, 500, latent, given_maps, guidance_scale=guidance)
-                )
+                frames.append(pipeline.predict_noise(given_latents, 500, latent, given_maps, text, guidance))
             if has_two_branches:
                 beside = pipeline.network.with_positions(frame)
                 controlnet(beside, 500, text, controlnet_cond=pose, return_dict=False)
         return torch.cat(frames)
 
     def ours() -> torch.Tensor:
-        return pipeline.predict_noise(start, 500, latent, pose_maps, guidance_scale=guidance)
+        return pipeline.predict_noise(start, 500, latent, pose_maps, text, guidance)
 
     for call in (plain, ours) if warm_up else ():
         call()
@@ -103,9 +102,16 @@ def _predict(pipeline: MagicPosePipeline, given: Given, guidance: float) -> torc
     latents = torch.randn(len(maps), channels, rows, columns, generator=draw)
     own = torch.randn(1, channels, rows, columns, generator=draw)
     device = pipeline.unet.device
+    text = _text(pipeline, reference)
     return pipeline.predict_noise(
-        latents.to(device), 500, own.to(device), pose_maps.to(device), guidance_scale=guidance
+        latents.to(device), 500, own.to(device), pose_maps.to(device), text, guidance
     ).float()
+
+
+def _text(pipeline: MagicPosePipeline, reference: np.ndarray) -> torch.Tensor | None:
+    """The reference's embedding where a model is conditioned on a picture, else the stored one."""
+    seen = pipeline.embed_picture(reference[None])
+    return pipeline.prompt_embeds if seen is None else seen
 
 
 def _relative_rms(expected: torch.Tensor, found: torch.Tensor) -> float:

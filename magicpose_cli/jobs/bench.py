@@ -23,6 +23,7 @@ import torch
 from .. import __version__, console
 from ..device import pick_device, pick_dtype, wait_for
 from ..diffusion.cost import count_costs
+from ..diffusion.facts import check_model, check_steps, read_facts
 from ..errors import OptionError
 from ..weights import SD15, find_model
 from .agreement import Given, compare_with_cpu, compare_with_plain_order
@@ -71,15 +72,16 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         ``against_cpu`` where they were asked for.
 
     Raises:
-        InputError: no such model, or it follows no pose.
+        InputError: no such model, one that makes no frames of poses, or a size or steps that it cannot take.
     """
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
-    shapes, pipeline, name = _open(options, device, dtype)
-    sampling = pipeline.sampling
+    shapes, name = _shapes(options)
+    sampling = shapes.sampling
     width_px, height_px = options.size_px or (sampling.width_px, sampling.height_px)
     guidance = sampling.guidance_scale if options.guidance is None else options.guidance
     _check_size(shapes, width_px, height_px)
+    pipeline = _load(options, device, dtype)
     rates = measure_rates(device, dtype)
     costs = count_costs(shapes, width_px, height_px)
     video = costs.of_video(
@@ -142,27 +144,33 @@ def bench(options: BenchOptions) -> dict[str, Any]:
             pipeline, given, guidance, device, options.rounds, warm_up=options.compile
         )
     if options.against_cpu:
-        exact = _open(options, torch.device("cpu"), torch.float32)[1]
+        exact = _load(options, torch.device("cpu"), torch.float32)
         report["against_cpu"] = compare_with_cpu(exact, pipeline, given, guidance)
     return report
 
 
-def _open(
-    options: BenchOptions, device: torch.device, dtype: torch.dtype
-) -> tuple[MagicPosePipeline, MagicPosePipeline, str]:
-    """The model without weights, to count, and with them, to time."""
-    from ..diffusion.folder import load_model, load_shapes
+def _shapes(options: BenchOptions) -> tuple[MagicPosePipeline, str]:
+    """The model without weights, to count, and its name."""
+    from ..diffusion.folder import load_shapes
     from ..diffusion.fresh import sd15_sized
 
     if options.model == SD15:
-        return sd15_sized("meta", torch.float32), sd15_sized(device, dtype), "SD1.5 size, random weights"
+        return sd15_sized("meta", torch.float32), "SD1.5 size, random weights"
     folder = find_model(options.model)
-    shapes = load_shapes(folder)
-    if shapes.pose_controlnet is None:
-        raise OptionError(
-            expected="a model that follows poses", found=folder.name, remedy="Choose another with --model."
-        )
-    return shapes, load_model(folder, device, dtype), folder.name
+    facts = read_facts(folder)
+    check_model(folder, facts)
+    check_steps(folder, facts.sampling.chosen(None, options.steps, None, None), are_seen=False)
+    return load_shapes(folder), folder.name
+
+
+def _load(options: BenchOptions, device: torch.device, dtype: torch.dtype) -> MagicPosePipeline:
+    """The model with weights, to time."""
+    from ..diffusion.folder import load_model
+    from ..diffusion.fresh import sd15_sized
+
+    if options.model == SD15:
+        return sd15_sized(device, dtype)
+    return load_model(find_model(options.model), device, dtype)
 
 
 def _check_size(pipeline: MagicPosePipeline, width_px: int, height_px: int) -> None:

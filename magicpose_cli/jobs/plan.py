@@ -19,8 +19,8 @@ from ..device import (
     working_bytes,
 )
 from ..diffusion.controls import Controls
-from ..diffusion.facts import ModelFacts, Swaps, check_steps, read_facts
-from ..errors import ModelError, OptionError
+from ..diffusion.facts import ModelFacts, Swaps, check_model, check_steps, read_facts
+from ..errors import OptionError
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
 from ..media.video import as_rate, check_output
@@ -170,7 +170,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     swaps = Swaps(options.base_unet, options.motion_module)
     model_dir = find_model(options.model)
     facts = read_facts(model_dir, swaps)
-    _check_model(model_dir, facts)
+    check_model(model_dir, facts)
     if options.batch and facts.has_motion:
         raise OptionError(
             expected="--batch for a model without a motion module",
@@ -292,22 +292,6 @@ def _check_pose_acts(controls: Controls, steps: int) -> None:
 def _placed(path: Path, size_px: tuple[int, int], fit: str) -> np.ndarray:
     picture = load_picture(path)
     return place((picture.shape[1], picture.shape[0]), size_px, fit).apply(picture, edge_colour(picture))
-
-
-def _check_model(folder: Path, facts: ModelFacts) -> None:
-    """Refuse models that hold not all that the job needs."""
-    if not facts.has_pose:
-        raise ModelError(
-            expected=f"a model with a pose ControlNet in {folder}",
-            found="one of the paper's first stage, which follows no pose",
-            remedy="Convert a checkpoint of the second stage.",
-        )
-    if not facts.has_condition:
-        raise ModelError(
-            expected=f"the embedding of the empty prompt in {folder}",
-            found="none",
-            remedy="Convert the checkpoint again with --prompt-embeds.",
-        )
 
 
 def _check_numbers(options: RetargetOptions) -> None:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magicpose_cli.errors import ModelError
+from magicpose_cli.evaluation.benchmark import benchmark
 from magicpose_cli.evaluation.candidates import as_markdown, as_plot, candidates, compare_candidates, front
+from magicpose_cli.evaluation.settings import BenchmarkOptions
 
 from ..tiny import make_tiny
 from .layouts import write_magicpose_layout
@@ -46,3 +49,16 @@ def test_all_ways_are_measured_on_the_same_frames(tmp_path):
     drawn = ElementTree.fromstring(as_plot(table))
     circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == len(table["candidates"])
+
+
+def test_a_model_that_follows_no_pose_is_refused_before_anything(tmp_path):
+    model = make_tiny()
+    model.register_modules(pose_controlnet=None)
+    model.save_pretrained(tmp_path / "model")
+    given = {"dataset": "synth", "root": tmp_path, "clips": 1}
+    with pytest.raises(ModelError, match="follows no pose"):
+        compare_candidates(
+            **given, model=str(tmp_path / "model"), out=tmp_path / "out", device="cpu", dtype="fp32"
+        )
+    with pytest.raises(ModelError, match="follows no pose"):
+        benchmark(BenchmarkOptions(**given, model=str(tmp_path / "model")), tmp_path / "out")

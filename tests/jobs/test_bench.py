@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
 from magicpose_cli.diffusion import fresh
-from magicpose_cli.errors import OptionError
+from magicpose_cli.errors import InputError
 from magicpose_cli.jobs.bench import BenchOptions, bench
 
 from ..tiny import make_tiny
@@ -70,6 +71,23 @@ def test_the_command_prints_a_table_or_json(folder):
     assert json.loads(against.stdout)["against_cpu"]["relative_rms"] < 1e-5
 
 
-def test_a_size_the_model_cannot_make_is_refused(folder):
-    with pytest.raises(OptionError, match="multiples of 8"):
-        bench(BenchOptions(str(folder), size_px=(30, 30)))
+def test_a_model_that_sees_the_reference_is_compared_too(tmp_path):
+    make_tiny(sees=True).save_pretrained(tmp_path / "model")
+    options = BenchOptions(str(tmp_path / "model"), frames=1, steps=1, rounds=1, dtype="fp32")
+    report = bench(replace(options, compare=True, against_cpu=True))
+    assert report["plain_order"]["relative_rms"] < 1e-5
+    assert report["against_cpu"]["relative_rms"] < 1e-5
+
+
+def test_what_cannot_be_timed_is_told_before_a_weight_is_loaded(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("magicpose_cli.diffusion.folder.load_model", lambda *_: pytest.fail("loaded"))
+    without = make_tiny()
+    without.prompt_embeds = None
+    without.save_pretrained(tmp_path / "without")
+    for given, message in (
+        (BenchOptions(str(tmp_path / "without")), "embedding of the empty prompt"),
+        (BenchOptions(str(folder), steps=1001), "fewer steps"),
+        (BenchOptions(str(folder), size_px=(36, 32)), "multiples of 8"),
+    ):
+        with pytest.raises(InputError, match=message):
+            bench(given)
