@@ -60,8 +60,18 @@ class SamplingBlock(_Strict):
     presets: dict[str, Preset] = {}
     """Other ways of sampling by name."""
 
+    def guidance_at(self, step: int) -> float:
+        """Strength of guidance in one step (0 first): 1, the conditional branch alone, outside of `guided`."""
+        start, end = self.guided
+        return self.guidance_scale if start <= step / self.num_inference_steps < end else 1.0
+
     def chosen(
-        self, preset: str | None, steps: int | None, guidance: float | None, solver: Solver | None
+        self,
+        preset: str | None,
+        steps: int | None,
+        guidance: float | None,
+        solver: Solver | None,
+        guided: tuple[float, float] | None = None,
     ) -> SamplingBlock:
         """The block with a preset's values in place of its own, and those that are named in place of either.
 
@@ -74,7 +84,12 @@ class SamplingBlock(_Strict):
                 found=f"--preset {preset}",
                 remedy="Leave it out, or choose --steps, --guidance and --solver.",
             )
-        named = {"num_inference_steps": steps, "guidance_scale": guidance, "solver": solver}
+        named = {
+            "num_inference_steps": steps,
+            "guidance_scale": guidance,
+            "solver": solver,
+            "guided": guided,
+        }
         given = {name: value for name, value in named.items() if value is not None}
         return self.model_copy(update={**(dict(self.presets[preset]) if preset else {}), **given})
 

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..recipe import SamplingBlock
 from .codec import fold_of
-from .pipeline import STRETCH, MagicPosePipeline
+from .controls import Controls
+from .pipeline import PAPER, STRETCH, MagicPosePipeline
 
 CONVOLUTIONS, MATRICES = "convolutions", "matrices"
 
@@ -59,29 +61,42 @@ class Costs:
     encode: Flops
 
     def of_video(
-        self, frames: int, steps: int, *, guided_steps: int, overlap_share: float = 0.0
+        self,
+        frames: int,
+        sampling: SamplingBlock,
+        controls: Controls = PAPER,
+        *,
+        references: int = 1,
+        overlap_share: float = 0.0,
     ) -> dict[str, Flops]:
         """The least that a video takes: nothing twice, and no result thrown away.
 
         Args:
             frames: how many.
-            steps: denoising steps.
-            guided_steps: in how many of them the unconditional branch is computed.
+            sampling: steps, and guidance in each: 1 is without the unconditional branch, 0 without the other.
+            controls: a scale of 0 is without that condition's network.
+            references: pictures of the person.
             overlap_share: frames that are in two windows, as a share of all.
 
         Returns:
             Operations by part.
         """
+        steps = range(sampling.num_inference_steps)
+        conditional = [step for step in steps if sampling.guidance_at(step) != 0]
+        unconditional = sum(sampling.guidance_at(step) != 1 for step in steps)
+        posed = sum(controls.pose_scale_at(step, len(steps)) != 0 for step in conditional)
+        read = references if controls.appearance_scale else 0
+        bank = (self.unet + self.unet_plain.times(-1)).times(read)
+        plain = self.unet_plain + self.motion_module
         seen = frames * (1 + overlap_share)
         # with a motion module all frames go through a step together; without one, a stretch at a time
         readings = 1 if self.motion_module.total else -(-frames // STRETCH)
         return {
-            "appearance net": self.appearance_net.times(steps * readings),
-            "pose embedding": self.pose_embedding.times(frames),
-            "pose ControlNet": self.pose_controlnet.times(steps * seen),
-            "UNet": (self.unet + self.motion_module).times(steps * seen)
-            + (self.unet_plain + self.motion_module).times(guided_steps * seen),
-            "VAE": self.decode.times(frames) + self.encode,
+            "appearance net": self.appearance_net.times(read * len(conditional) * readings),
+            "pose embedding": self.pose_embedding.times(frames if posed else 0),
+            "pose ControlNet": self.pose_controlnet.times(posed * seen),
+            "UNet": (plain + bank).times(len(conditional) * seen) + plain.times(unconditional * seen),
+            "VAE": self.decode.times(frames) + self.encode.times(references),
         }
 
 

@@ -23,7 +23,6 @@ class GuidedNetwork:
         scheduler: whose noise goes on a noisy reference.
         reference_latent: ``(r c h w)``, r pictures of one person.
         text: prompt embedding ``(1 n d)``, on the networks' device and in their number format.
-        guidance_scale: 1 is the conditional branch alone, 0 the unconditional.
         controls: strength of bank and pose.
         reference_noise: noise ``(r c h w)`` to put on the reference at each timestep; None leaves it clean.
     """
@@ -34,39 +33,36 @@ class GuidedNetwork:
         scheduler: Any,
         reference_latent: Tensor,
         text: Tensor,
-        guidance_scale: float,
         controls: Controls,
         reference_noise: Tensor | None,
     ) -> None:
         self._network, self._scheduler = network, scheduler
         self._reference, self._text = reference_latent.to(text), text
         self._noise = None if reference_noise is None else reference_noise.to(text).expand_as(self._reference)
-        self._scale, self._controls = guidance_scale, controls
+        self._controls = controls
         self._bank: tuple[int, Bank] | None = None
 
     def __call__(
         self,
         latents: Tensor,
         timestep: int,
+        scale: float,
         pose_maps: Tensor | None,
         pose_scale: float,
         pose_embeds: Tensor | None = None,
-        *,
-        guided: bool = True,
     ) -> Tensor:
         """Guided prediction ``(f c h w)`` in fp32 of noisy latents ``(f c h w)``, in the model's prediction type.
 
         Args:
             latents: with a motion module, consecutive frames.
             timestep: of all frames.
+            scale: of guidance; 1 is the conditional branch alone, 0 the unconditional.
             pose_maps: float [0, 1] ``(f 3 H W)``, or None for no ControlNet.
             pose_scale: factor on the ControlNet's residuals.
             pose_embeds: what `MagicPoseNetwork.embed_pose` made of the maps, ``(f d h w)``, in their place.
-            guided: False for the conditional branch alone.
         """
         clip = latents.to(self._text)[None]
         step = torch.tensor([timestep], device=clip.device)
-        scale = self._scale if guided else 1.0
         conditional = None
         if scale != 0:
             conditional = self._network(

@@ -210,18 +210,20 @@ class MagicPosePipeline(DiffusionPipeline):
             ValueError: timesteps that are not one or one a frame, or that differ between frames with a motion
                 module; no prompt embedding.
         """
-        network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
+        network = self._guided(reference_latent, prompt_embeds, controls, reference_noise)
+        scale = self.sampling.guidance_scale if guidance_scale is None else guidance_scale
         steps = torch.as_tensor(timestep).reshape(-1).tolist()
         if len(steps) not in (1, len(latents)):
             raise ValueError(f"{len(steps)} timesteps for {len(latents)} frames: one for all, or one each")
         if len(set(steps)) == 1:
-            return network(latents, steps[0], pose_maps, controls.pose_scale)
+            return network(latents, steps[0], scale, pose_maps, controls.pose_scale)
         if self.network.has_motion:
             raise ValueError("with a motion module all frames of a call share one timestep")
         frames = [
             network(
                 latents[i : i + 1],
                 step,
+                scale,
                 None if pose_maps is None else pose_maps[i : i + 1],
                 controls.pose_scale,
             )
@@ -233,7 +235,6 @@ class MagicPosePipeline(DiffusionPipeline):
         self,
         reference_latent: Tensor,
         prompt_embeds: Tensor | None,
-        guidance_scale: float | None,
         controls: Controls,
         reference_noise: Tensor | None,
     ) -> GuidedNetwork:
@@ -241,10 +242,7 @@ class MagicPosePipeline(DiffusionPipeline):
         if text is None:
             raise ValueError("this model stores no embedding of the empty prompt: pass prompt_embeds")
         text = text.to(self.computes_on, self.unet.dtype)
-        scale = self.sampling.guidance_scale if guidance_scale is None else guidance_scale
-        return GuidedNetwork(
-            self.network, self.scheduler, reference_latent, text, scale, controls, reference_noise
-        )
+        return GuidedNetwork(self.network, self.scheduler, reference_latent, text, controls, reference_noise)
 
     @torch.no_grad()
     def denoise(
@@ -296,22 +294,21 @@ class MagicPosePipeline(DiffusionPipeline):
         """
         frames = latents.shape[0]
         self._say_if_independent(frames)
-        network = self._guided(reference_latent, prompt_embeds, guidance_scale, controls, reference_noise)
-        scheduler = make_solver(self.scheduler, solver or self.sampling.solver)
-        start, end = guided or self.sampling.guided
-        steps = self.sampling.num_inference_steps if num_inference_steps is None else num_inference_steps
+        network = self._guided(reference_latent, prompt_embeds, controls, reference_noise)
+        sampling = self.sampling.chosen(None, num_inference_steps, guidance_scale, solver, guided)
+        steps = sampling.num_inference_steps
+        scheduler = make_solver(self.scheduler, sampling.solver)
         embeddings = None
         if pose_maps is not None:
             embeddings = PoseEmbeddings(self.network.embed_pose, partial(gather, pose_maps))
 
         def predict(part: Tensor, timestep: int, numbers: Sequence[int]) -> Tensor:
             step = scheduler.timesteps.tolist().index(timestep)
-            pose_scale = controls.pose_scale_at(step, steps)
+            scale = sampling.guidance_at(step)
+            # the unconditional branch has no pose
+            pose_scale = controls.pose_scale_at(step, steps) if scale else 0.0
             embedded = embeddings.of(numbers) if embeddings is not None and pose_scale else None
-            with_guidance = start <= step / steps < end
-            return network(
-                part.to(self.computes_on), timestep, None, pose_scale, embedded, guided=with_guidance
-            )
+            return network(part.to(self.computes_on), timestep, scale, None, pose_scale, embedded)
 
         draw = random.Random(seed)
 

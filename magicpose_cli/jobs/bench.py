@@ -67,9 +67,9 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     """Time a model.
 
     Returns:
-        A document: ``rates_gflops``, ``parts`` (GFLOP, floor and seconds of each), ``seconds``, ``floor_s`` and their
-        ``ratio``, ``elsewhere_s``, ``frames_per_second``, ``peak_memory_mb``, what was timed, and ``plain_order`` and
-        ``against_cpu`` where they were asked for.
+        A document: ``rates_gflops``, ``parts`` (GFLOP, floor and seconds of each that runs), ``seconds``,
+        ``floor_s`` and their ``ratio``, ``elsewhere_s``, ``frames_per_second``, ``peak_memory_mb``, what was timed,
+        and ``plain_order`` and ``against_cpu`` where they were asked for.
 
     Raises:
         InputError: no such model, one that makes no frames of poses, or a size or steps that it cannot take.
@@ -77,16 +77,15 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     shapes, name = _shapes(options)
-    sampling = shapes.sampling
+    own_steps = shapes.sampling.num_inference_steps
+    sampling = shapes.sampling.chosen(None, options.steps, options.guidance, None)
     width_px, height_px = options.size_px or (sampling.width_px, sampling.height_px)
-    guidance = sampling.guidance_scale if options.guidance is None else options.guidance
+    guidance = sampling.guidance_scale
     _check_size(shapes, width_px, height_px)
     pipeline = _load(options, device, dtype)
     rates = measure_rates(device, dtype)
     costs = count_costs(shapes, width_px, height_px)
-    video = costs.of_video(
-        options.frames, options.steps, guided_steps=options.steps * (guidance not in (0, 1))
-    )
+    video = {part: flops for part, flops in costs.of_video(options.frames, sampling).items() if flops.total}
     given = _inputs(options.frames, width_px, height_px)
     if options.compile:
         from ..diffusion.compiled import check_compiler, compile_blocks
@@ -108,7 +107,6 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         for part in video
     }
     total_s, floor_s = seconds["all"], sum(floors.values())
-    own_steps = sampling.num_inference_steps
     once_s = seconds["pose embedding"] + seconds["VAE"]  # whatever the steps
     own_s = once_s + (total_s - once_s) * own_steps / options.steps
     report = {

@@ -47,15 +47,13 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
     }
     if frames is None:
         return found
-    start, end = sampling.guided
-    steps = sampling.num_inference_steps
-    guided = sum(start <= step / steps < end for step in range(steps))
     costs = count_costs(shapes, width_px, height_px)
     overlap = options.overlap / (options.window - options.overlap) if plan.facts.has_motion else 0.0
     parts = costs.of_video(
         frames,
-        steps,
-        guided_steps=guided * (sampling.guidance_scale not in (0, 1)),
+        sampling,
+        plan.controls,
+        references=1 + len(plan.also),
         overlap_share=overlap if frames > options.window else 0.0,
     )
     rates = measure_rates(plan.device, plan.dtype)

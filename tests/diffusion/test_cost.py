@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
+from magicpose_cli.diffusion.controls import Controls
 from magicpose_cli.diffusion.cost import count_costs
 from magicpose_cli.diffusion.fresh import sd15_sized
+from magicpose_cli.recipe import SamplingBlock
 
 from ..tiny import make_tiny
 
@@ -22,10 +27,8 @@ def test_sd15s_networks_cost_what_they_are_known_to():
     assert both.total / 1e9 == pytest.approx(283.3 - 0.3, abs=0.5)
     # the released order: appearance net and both ControlNets once for each frame; ours, at 16 frames
     plain = costs.appearance_net.total + 2 * both.total + 951.4e9 + costs.unet_plain.total
-    ours = (
-        sum(flops.total for part, flops in costs.of_video(16, 1, guided_steps=1).items() if part != "VAE")
-        / 16
-    )
+    video = costs.of_video(16, SamplingBlock(num_inference_steps=1))
+    ours = sum(flops.total for part, flops in video.items() if part != "VAE") / 16
     assert plain / ours == pytest.approx(1.51, abs=0.01)
 
 
@@ -38,7 +41,42 @@ def test_the_motion_module_is_counted_by_itself():
 
 def test_a_video_takes_no_more_than_its_parts():
     costs = count_costs(make_tiny().to("meta"), 32, 32)
-    one, long = (costs.of_video(frames, 5, guided_steps=0) for frames in (1, 100))
+    five = SamplingBlock(num_inference_steps=5, guidance_scale=1)
+    one, long = (costs.of_video(frames, five) for frames in (1, 100))
     assert long["UNet"].total == pytest.approx(100 * one["UNet"].total)
     assert long["appearance net"].total == 2 * one["appearance net"].total  # a stretch of 64, and the rest
-    assert costs.of_video(1, 5, guided_steps=5)["UNet"].total > one["UNet"].total
+    guided = five.model_copy(update={"guidance_scale": 7.0})
+    assert costs.of_video(1, guided)["UNet"].total > one["UNet"].total
+
+
+@pytest.mark.parametrize(
+    ("guidance", "guided", "controls"),
+    [
+        (1.0, (0, 1), Controls()),
+        (7.0, (0.25, 0.75), Controls()),
+        (0.0, (0, 1), Controls()),
+        (0.0, (0, 0.5), Controls()),
+        (7.0, (0, 1), Controls(appearance_scale=0)),
+        (7.0, (0, 1), Controls(pose_scale=0)),
+        (7.0, (0, 1), Controls(pose_start=0.25, pose_end=0.75)),
+    ],
+)
+def test_what_is_counted_is_what_a_video_runs(guidance, guided, controls):
+    pipeline, references = make_tiny(), 2
+    costs = count_costs(make_tiny().to("meta"), 32, 32)
+    sampling = SamplingBlock(num_inference_steps=4, guidance_scale=guidance, guided=guided)
+    told = costs.of_video(16, sampling, controls, references=references)
+    pictures = np.zeros((references, 32, 32, 3), np.uint8)
+    # the only way of attention that the counter sees on a CPU
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        list(
+            pipeline(
+                pictures,
+                np.zeros((16, 32, 32, 3), np.uint8),
+                num_inference_steps=4,
+                guidance_scale=guidance,
+                guided=guided,
+                controls=controls,
+            )
+        )
+    assert sum(part.total for part in told.values()) == counter.get_total_flops()

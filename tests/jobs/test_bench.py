@@ -40,6 +40,11 @@ def test_it_times_each_part_and_compares_with_the_plain_order(folder):
     assert report["plain_order"]["plain_s"] > 0
 
 
+def test_without_guidance_the_floor_counts_the_one_branch_that_runs(folder):
+    report = bench(BenchOptions(str(folder), frames=1, steps=1, rounds=1, dtype="fp32", guidance=0))
+    assert set(report["parts"]) == {"UNet", "VAE"}
+
+
 @pytest.mark.parametrize(("dtype", "limit"), [("fp32", 1e-6), ("bf16", 3e-2)])
 def test_a_prediction_is_held_against_the_cpus_in_fp32(folder, dtype, limit):
     report = bench(BenchOptions(str(folder), frames=2, steps=1, dtype=dtype, against_cpu=True))

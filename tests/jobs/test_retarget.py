@@ -319,20 +319,22 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(inputs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_counts_networks_in_place_of_the_models_own(inputs, tmp_path, monkeypatch):
+def test_a_dry_run_counts_what_the_run_will_have(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr("magicpose_cli.jobs.forecast.measure_rates", lambda *_: Rates(1e9, 1e9))
     make_tiny().save_pretrained(tmp_path / "still")
     swaps = {
         "motion_module": inputs / "model" / "motion_adapter",
         "base_unet": inputs / "model" / "unet",
     }
+    pictures = {"also": (inputs / "reference.png",)}
     found = []
-    for added in ({}, swaps):
+    for added in ({}, swaps, pictures, {"pose_scale": 0.0}):
         options = RetargetOptions(model=str(tmp_path / "still"), device="cpu", steps=50, overlap=0, **added)
         plan = make_plan(inputs / "reference.png", inputs / "dance.npz", tmp_path / "out.mp4", options)
         found.append(forecast(plan, options))
-    alone, moving = found
-    assert moving["gflop"] > 1.1 * alone["gflop"]
+    alone, moving, two, unposed = (told["gflop"] for told in found)
+    assert unposed < alone < two
+    assert moving > 1.1 * alone
 
 
 def test_a_batch_for_a_model_that_works_in_windows_is_refused(inputs, tmp_path):
