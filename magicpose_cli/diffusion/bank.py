@@ -14,7 +14,7 @@ Both are attention processors, installed by name and removable: no layer of the 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
@@ -111,8 +111,25 @@ def is_spatial_self_attention(name: str) -> bool:
     return name.endswith("attn1.processor") and "motion_modules" not in name
 
 
+Kind = TypeVar("Kind", WriteBank, ReadBank)
+
+
+def _installed(network: Any, kind: type[Kind]) -> dict[str, Kind]:
+    """A network's processors of a kind by layer: those that another link has put there serve this one too."""
+    there = network.attn_processors
+    ours = {
+        name: processor if isinstance(processor, kind) else kind()
+        for name, processor in there.items()
+        if is_spatial_self_attention(name)
+    }
+    network.set_attn_processor({**there, **ours})  # it empties the dictionary that it is handed
+    return ours
+
+
 class BankLink:
     """Joins an appearance net to a UNet: installs the processors, moves banks across, takes them out again.
+
+    Several links may share a network, as pipelines of the same components do: each hands over what it reads.
 
     Args:
         appearance_unet: the network that reads the reference.
@@ -129,11 +146,8 @@ class BankLink:
             odd = sorted(set(writing) ^ set(reading))
             raise ValueError(f"the appearance net and the UNet differ in their self-attention layers: {odd}")
         self._networks = (appearance_unet, unet)
-        self._writers = {name: WriteBank() for name in writing}
-        self._readers = {name: ReadBank() for name in writing}
-        # set_attn_processor empties the dictionary it is handed
-        appearance_unet.set_attn_processor({**appearance_unet.attn_processors, **self._writers})
-        unet.set_attn_processor({**unet.attn_processors, **self._readers})
+        self._writers = _installed(appearance_unet, WriteBank)
+        self._readers = _installed(unet, ReadBank)
 
     def collect(self) -> Bank:
         """Take what the appearance net's last call wrote; what the UNet still holds of the one before goes."""

@@ -92,6 +92,20 @@ def test_the_motion_network_shares_its_weights_with_the_folders_parts(tiny_motio
     assert {id(p) for p in tiny_motion.network.unet.parameters()} == owners
 
 
+def test_a_pipeline_of_the_same_networks_leaves_the_first_as_it_was(tiny_motion):
+    reference, maps = _inputs(2)
+    before = np.stack(list(tiny_motion(reference, maps, num_inference_steps=2)))
+    still = MagicPosePipeline(**{**tiny_motion.components, "motion_adapter": None})
+    still.prompt_embeds = tiny_motion.prompt_embeds
+    same = MagicPosePipeline(**tiny_motion.components)
+    same.prompt_embeds = tiny_motion.prompt_embeds
+    # by turns, as they are taken
+    made = tiny_motion(reference, maps, num_inference_steps=2)
+    next(still(reference, maps, num_inference_steps=1))
+    next(same(255 - reference, maps, num_inference_steps=1))
+    assert np.array_equal(np.stack(list(made)), before)
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
