@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,19 @@ class Swaps:
 
 NO_SWAPS = Swaps()
 
+_SAME = (
+    "block_out_channels",
+    "in_channels",
+    "out_channels",
+    "cross_attention_dim",
+    "layers_per_block",
+    "down_block_types",
+)
+"""Settings in which UNets agree that take each other's place."""
+
+_SAME_OF_MOTION = {"block_out_channels": "block_out_channels", "motion_layers_per_block": "layers_per_block"}
+"""Settings of a motion module that are its UNet's, and their names there."""
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -159,21 +173,35 @@ def read_facts(folder: Path, swaps: Swaps = NO_SWAPS) -> ModelFacts:
         RecipeError: its sampling block has a wrong entry.
     """
     index = check_folder(folder)
-    vae, unet = (read_json(folder / part / "config.json", folder) for part in ("vae", "unet"))
+    vae = _settings(folder / "vae", ("block_out_channels", "in_channels"))
+    unet = _settings(folder / "unet", ("block_out_channels",))
     halvings = len(vae["block_out_channels"]) - 1 + len(unet["block_out_channels"]) - 1
-    same = ("in_channels", "out_channels", "cross_attention_dim", "layers_per_block", "down_block_types")
-    _check_swap(swaps.base_unet, "UNet2DConditionModel", unet, same)
-    _check_swap(swaps.motion_module, "MotionAdapter", unet, ())
+    _check_swap(swaps.base_unet, "UNet2DConditionModel", folder / "unet", {key: key for key in _SAME})
+    _check_swap(swaps.motion_module, "MotionAdapter", folder / "unet", _SAME_OF_MOTION)
     motion = swaps.motion_module
     if motion is None and has_part(index, "motion_adapter"):
         motion = folder / "motion_adapter"
+    length = "motion_max_seq_length"
     return ModelFacts(
         read_block(SamplingBlock, index.get("sampling") or {}, f"{folder.name}/model_index.json"),
         math.isqrt(vae["in_channels"] // 3) * 2**halvings,
-        None if motion is None else read_json(motion / "config.json", motion)["motion_max_seq_length"],
+        None if motion is None else _settings(motion, (length,))[length],
         has_part(index, "pose_controlnet"),
         (folder / PROMPT_EMBEDS).is_file() or has_part(index, "image_encoder"),
     )
+
+
+def _settings(part: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """A network's settings, with some among them.
+
+    Raises:
+        ModelError: one is not there.
+    """
+    settings = read_json(part / "config.json", part)
+    for key in keys:
+        if key not in settings:
+            raise unfit(f"{key} in {part / 'config.json'}", "none")
+    return settings
 
 
 def check_model(folder: Path, facts: ModelFacts) -> None:
@@ -235,8 +263,8 @@ def has_part(index: dict[str, Any], part: str) -> bool:
     return (index.get(part) or [None])[0] is not None
 
 
-def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """See that another network has the class and the widths of the one whose place it takes."""
+def _check_swap(swap: Path | None, class_name: str, own: Path, same: dict[str, str]) -> None:
+    """See that another network has the class and the settings that the model's own UNet asks for."""
     if swap is None:
         return
     settings = check_network(swap, swap)
@@ -246,10 +274,17 @@ def _check_swap(swap: Path | None, class_name: str, unet: dict[str, Any], keys: 
             found=str(settings.get("_class_name")),
             remedy="Convert one with magicpose models convert.",
         )
-    for key in ("block_out_channels", *keys):
-        if settings.get(key) != unet[key]:
+    unet = _settings(own, same.values())
+    levels = len(unet["block_out_channels"])
+    for key, of_unet in same.items():
+        if _by_level(settings.get(key), levels) != _by_level(unet[of_unet], levels):
             raise ModelError(
-                expected=f"a {class_name} with the model's {key} of {unet[key]}",
+                expected=f"a {class_name} with the model's {of_unet} of {unet[of_unet]}",
                 found=f"{settings.get(key)} in {swap}",
                 remedy="Use networks of one size.",
             )
+
+
+def _by_level(value: Any, levels: int) -> list[Any]:
+    """A setting of each level, which may stand once for all."""
+    return value if isinstance(value, list) else [value] * levels

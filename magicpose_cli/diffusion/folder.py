@@ -12,6 +12,7 @@ from diffusers.utils import logging
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..device import memory_format
+from ..errors import ModelError
 from .facts import NO_SWAPS, PARTS, Swaps, check_folder, has_part, unfit
 from .offload import Offload
 from .pipeline import MagicPosePipeline
@@ -33,19 +34,19 @@ def load_model(
         offload: how they share the device's memory.
 
     Raises:
-        ModelError: the folder is not whole, or its weights do not fit its settings.
+        ModelError: the folder is not whole, or its weights, or those of a swap, do not fit their settings.
     """
     check_folder(folder)
     logging.disable_progress_bar()  # the libraries' own bars would run through ours
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    others: dict[str, Any] = {}
+    if swaps.base_unet is not None:
+        others["unet"] = _load_swap(UNet2DConditionModel, swaps.base_unet, options)
+    if swaps.motion_module is not None:
+        others["motion_adapter"] = _load_swap(MotionAdapter, swaps.motion_module, options)
     try:
-        others: dict[str, Any] = {}
-        if swaps.base_unet is not None:
-            others["unet"] = UNet2DConditionModel.from_pretrained(swaps.base_unet, **options)
-        if swaps.motion_module is not None:
-            others["motion_adapter"] = MotionAdapter.from_pretrained(swaps.motion_module, **options)
         pipeline = MagicPosePipeline.from_pretrained(folder, **others, **options)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:  # what diffusers raises for unfit weights
+    except _UNFIT as error:
         raise unfit(f"weights that fit their settings in {folder}", str(error).splitlines()[0]) from error
     pipeline.network.to(memory_format=memory_format(device, dtype))
     if offload == "none":
@@ -55,6 +56,21 @@ def load_model(
     for network in (pipeline.vae, pipeline.network):
         network.eval().requires_grad_(False)
     return pipeline
+
+
+_UNFIT = (OSError, ValueError, TypeError, RuntimeError)
+"""What diffusers raises for weights that do not fit."""
+
+
+def _load_swap(kind: Any, place: Path, options: dict[str, Any]) -> Any:
+    try:
+        return kind.from_pretrained(place, **options)
+    except _UNFIT as error:
+        raise ModelError(
+            expected=f"weights that fit their settings in {place}",
+            found=str(error).splitlines()[0],
+            remedy="Convert it again with magicpose models convert.",
+        ) from error
 
 
 def load_shapes(folder: Path, swaps: Swaps = NO_SWAPS) -> MagicPosePipeline:
