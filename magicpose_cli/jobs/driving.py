@@ -16,7 +16,6 @@ import numpy as np
 
 from .. import console
 from ..errors import OptionError, PoseError
-from ..media.files import sha256_of
 from ..media.pictures import Placement
 from ..media.video import FOLDER_FPS, FrameReader, chosen_frames, folder_rate
 from ..pose.clean import clean
@@ -25,6 +24,7 @@ from ..pose.draw import pose_map
 from ..pose.maps import is_plain, looks_like_pose_maps
 from ..pose.openpose_json import is_openpose_folder
 from ..pose.sequence import PoseSequence
+from .hashes import Hashes
 
 Kind = Literal["video", "npz", "pose-maps", "openpose-json"]
 KINDS = ("auto", "video", "pose-maps", "openpose-json")
@@ -108,6 +108,7 @@ class Driving:
         cut: which part to use.
         fps: frame rate of a folder, which has none of its own (None is what a report in it says, or 25), or one at
             which a video is taken instead of its own.
+        hashes: of the run's inputs, among which it may be already.
 
     Attributes:
         kind: what it is.
@@ -123,12 +124,18 @@ class Driving:
     """
 
     def __init__(
-        self, path: Path, kind: str = "auto", cut: Cut | None = None, fps: Fraction | None = None
+        self,
+        path: Path,
+        kind: str = "auto",
+        cut: Cut | None = None,
+        fps: Fraction | None = None,
+        hashes: Hashes | None = None,
     ) -> None:
         self.path, self.cut = path, cut or Cut()
         self.sequence: PoseSequence | None = None
         self.empty_frames = 0
         self.filled_frames: dict[str, int] | None = None
+        self._hashes = hashes or Hashes()
         self._reader: FrameReader | None = None
         self.kind: Kind
         if kind not in KINDS:
@@ -178,7 +185,7 @@ class Driving:
         """Whether it is this video, or the poses that were found in it."""
         if self._reader is not None:
             return self.path.resolve() == video.resolve()
-        return bool(self._poses.source_sha256) and self._poses.source_sha256 == sha256_of(video)
+        return bool(self._poses.source_sha256) and self._poses.source_sha256 == self._hashes.of(video)
 
     def _shows_pose_maps(self) -> bool:
         """Looks at frames of the first seconds: the very first are often black."""
@@ -205,7 +212,8 @@ class Driving:
             PoseError: nobody in any frame.
         """
         if self.kind == "video" and self._reader is not None:
-            self.sequence = detect_sequence(self._reader, detector, self.path.name, sha256_of(self.path))
+            digest = self._hashes.of(self.path)
+            self.sequence = detect_sequence(self._reader, detector, self.path.name, digest)
             if cleaned:
                 self.sequence, self.filled_frames = clean(self.sequence)
         if self.sequence is not None:

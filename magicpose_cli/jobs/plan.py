@@ -28,8 +28,8 @@ from ..recipe import SamplingBlock, Solver
 from ..weights import find_model
 from .driving import Cut, Driving
 from .fit import choose_size, edge_colour, place
+from .hashes import Hashes
 from .outputs import Outputs
-from .report import hash_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +128,7 @@ class Plan:
         controls: strength and time of appearance and pose.
         audio: the sound, or None.
         outputs: where to write.
-        hashes: SHA-256 of reference, driving, model and sound.
+        hashes: of the inputs, those that were asked for.
     """
 
     reference_path: Path
@@ -149,7 +149,7 @@ class Plan:
     controls: Controls
     audio: AudioSource | None
     outputs: Outputs
-    hashes: dict[str, str]
+    hashes: Hashes
 
 
 def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options: RetargetOptions) -> Plan:
@@ -164,7 +164,9 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     outputs = Outputs.beside(out, inputs, compare=options.compare, force=options.force)
     reference = load_picture(reference_path)
     fps = None if options.fps is None else as_rate(options.fps)
-    driving = Driving(driving_path, options.driving_kind, Cut(options.start_s, options.duration_s), fps)
+    hashes = Hashes()
+    cut = Cut(options.start_s, options.duration_s)
+    driving = Driving(driving_path, options.driving_kind, cut, fps, hashes)
     audio = _choose_audio(driving, outputs.frames, options)
     controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
     swaps = Swaps(options.base_unet, options.motion_module)
@@ -218,8 +220,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         controls=controls,
         audio=audio,
         outputs=outputs,
-        # now, since a run may take hours and its inputs change meanwhile
-        hashes=hash_inputs(reference_path, driving_path, model_dir, audio, options),
+        hashes=hashes,
     )
 
 

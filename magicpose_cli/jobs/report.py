@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..media.files import sha256_of
-from ..media.sound import AudioSource
 from ..pose.sequence import POINT_COUNTS, FramePose
 from .alignment import Aligned
 from .versions import installed
@@ -38,22 +36,21 @@ class Found:
     cut: int
 
 
-def hash_inputs(
-    reference: Path, driving: Path, model: Path, audio: AudioSource | None, options: RetargetOptions
-) -> dict[str, str]:
+def hash_inputs(plan: Plan, options: RetargetOptions) -> dict[str, str]:
     """SHA-256 of each input by its role: reference, driving, model, and of what else was given."""
-    paths = {"reference": reference, "driving": driving, "model": model}
+    paths = {"reference": plan.reference_path, "driving": plan.driving.path, "model": plan.model_dir}
     paths |= {f"also {number}": path for number, path in enumerate(options.also, 1)}
-    swaps = {"base_unet": options.base_unet, "motion_module": options.motion_module}
+    swaps = {"base_unet": plan.swaps.base_unet, "motion_module": plan.swaps.motion_module}
     paths |= {role: path for role, path in swaps.items() if path is not None}
-    if audio is not None:
-        paths["audio"] = Path(audio.path)
-    return {role: sha256_of(path) for role, path in paths.items()}
+    if plan.audio is not None:
+        paths["audio"] = Path(plan.audio.path)
+    return {role: plan.hashes.of(path) for role, path in paths.items()}
 
 
 def describe(
     plan: Plan,
     options: RetargetOptions,
+    hashes: dict[str, str],
     frames: int,
     found: Found,
     seconds: dict[str, float],
@@ -63,6 +60,7 @@ def describe(
     Args:
         plan: what was settled before.
         options: what was asked for.
+        hashes: of the inputs, by `hash_inputs`.
         frames: how many were written.
         found: what was seen before.
         seconds: time by stage.
@@ -73,12 +71,12 @@ def describe(
     driving = plan.driving
     report: dict[str, Any] = {
         "magicpose": __version__,
-        "reference": {"path": str(plan.reference_path), "sha256": plan.hashes["reference"]},
-        "driving": {"path": str(driving.path), "sha256": plan.hashes["driving"], "kind": driving.kind},
+        "reference": {"path": str(plan.reference_path), "sha256": hashes["reference"]},
+        "driving": {"path": str(driving.path), "sha256": hashes["driving"], "kind": driving.kind},
         "output": str(plan.outputs.frames),
         "model": {
             "folder": plan.model_dir.name,
-            "sha256": plan.hashes["model"],
+            "sha256": hashes["model"],
             "motion": plan.facts.has_motion,
         },
         "options": {
@@ -96,7 +94,7 @@ def describe(
             "device": str(plan.device),
             "dtype": str(plan.dtype).removeprefix("torch."),
         },
-        "also_given": {role: digest for role, digest in plan.hashes.items() if role not in _NAMED},
+        "also_given": {role: digest for role, digest in hashes.items() if role not in _NAMED},
         "frames": frames,
         "fps": str(driving.fps),
         "audio": None,
@@ -109,7 +107,7 @@ def describe(
         "versions": {"python": platform.python_version(), **installed(_PACKAGES)},
     }
     if plan.audio is not None:
-        report["audio"] = {"path": str(plan.audio.path), "sha256": plan.hashes["audio"]}
+        report["audio"] = {"path": str(plan.audio.path), "sha256": hashes["audio"]}
     return report
 
 

@@ -27,7 +27,7 @@ from .alignment import Aligned, align
 from .driving import CompressedMaps
 from .fit import edge_colour, say_what_is_cut, say_what_is_missing, say_what_leaves
 from .plan import Plan, RetargetOptions, check_length, make_plan
-from .report import Found, describe
+from .report import Found, describe, hash_inputs
 
 if TYPE_CHECKING:
     from ..diffusion.pipeline import MagicPosePipeline
@@ -75,6 +75,7 @@ def retarget(
     """
     clock = _Clock()
     plan = make_plan(reference_path, driving_path, out, options)
+    hashes = hash_inputs(plan, options)  # now, since a run may take hours and its inputs change meanwhile
 
     from ..device import TILE_PX
     from ..diffusion.folder import load_model
@@ -131,7 +132,7 @@ def retarget(
                     if shown is not None:
                         later(_write_comparison, shown, plan, placed, maps[number], frame)
         found = Found(reference_pose, detector.name, aligned, cut)
-        report = describe(plan, options, len(maps), found, clock.seconds)
+        report = describe(plan, options, hashes, len(maps), found, clock.seconds)
         text = json.dumps(report, indent=2, default=str) + "\n"
         if report_file is not None:
             report_file.write_text(text)

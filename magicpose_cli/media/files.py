@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
@@ -16,11 +17,15 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def sha256_of(path: str | os.PathLike[str]) -> str:
+def sha256_of(path: str | os.PathLike[str], on_read: Callable[[int], object] | None = None) -> str:
     """SHA-256 of a file's bytes, or of a folder, as 64 hexadecimal digits.
 
     A folder's hash covers the relative names and the contents of all files in it and below, in the
     order of their names; hidden ones (a leading dot) are left out, since systems put their own there.
+
+    Args:
+        path: of the file or folder.
+        on_read: called with each number of bytes that was read.
 
     Raises:
         InputError: there is nothing at `path`, or it cannot be read.
@@ -28,11 +33,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     path = Path(path)
     try:
         if not path.is_dir():
-            return _sha256_of_file(path)
+            return _sha256_of_file(path, on_read)
         digest = hashlib.sha256()
         for name in sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()):
             if not any(part.startswith(".") for part in name.split("/")):
-                digest.update(f"{name}\0{_sha256_of_file(path / name)}\n".encode())
+                digest.update(f"{name}\0{_sha256_of_file(path / name, on_read)}\n".encode())
         return digest.hexdigest()
     except OSError as error:
         raise InputError(
@@ -42,6 +47,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         ) from error
 
 
-def _sha256_of_file(path: Path) -> str:
+def _sha256_of_file(path: Path, on_read: Callable[[int], object] | None) -> str:
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(2**20):
+            digest.update(part)
+            if on_read is not None:
+                on_read(len(part))
+    return digest.hexdigest()
