@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 
@@ -13,22 +12,23 @@ from ..media.pictures import Placement
 from ..pose.sequence import FramePose
 from ..recipe import SamplingBlock
 
-Fit = Literal["crop", "pad"]
 _LEGS = 9, 10, 12, 13  # knees and ankles
 _SMALLEST_PX, _LARGEST_PX = 64, 2048
 
 
-def read_size(text: str) -> tuple[int, int]:
+def read_size(text: str, expected: str = "a size like 512x768") -> tuple[int, int]:
     """Width and height in px from ``WxH``.
+
+    Args:
+        text: as it was given.
+        expected: what may be given.
 
     Raises:
         OptionError: something else.
     """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise OptionError(
-            expected="a size like 512x768, or auto", found=repr(text), remedy="Give width x height."
-        )
+        raise OptionError(expected=expected, found=repr(text), remedy="Give width x height.")
     return int(parts[0]), int(parts[1])
 
 
@@ -53,7 +53,7 @@ def choose_size(
         aspect = min(max(reference_px[0] / reference_px[1], 1 / 3), 3)
         width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
         return tuple(max(multiple_px, round(side / multiple_px) * multiple_px) for side in (width, height))  # type: ignore[return-value]
-    width_px, height_px = read_size(wanted)
+    width_px, height_px = read_size(wanted, "a size like 512x768, or auto")
     if (
         width_px % multiple_px
         or height_px % multiple_px

@@ -53,6 +53,8 @@ class RetargetOptions:
         clean: whether poses that are detected in a video are cleaned.
         align: whether the driving's poses are brought to the size and place of the reference's person.
         device, dtype: where and in which format to compute.
+        fps: frame rate to take the driving at, as text: ``30``, ``29.97`` or ``30000/1001``; None is its own, and for a
+            folder what a report in it says, or 25.
         start_s, duration_s: part of the driving to use.
         window, overlap: frames denoised together, and shared by neighbours.
         batch: independent frames in one pass; None for what memory allows.
@@ -266,7 +268,7 @@ def _check_compile(device: torch.device, offload: Offload) -> None:
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:
-    if options.windows == "reference" and frames < max(options.overlap, 1):
+    if facts.has_motion and options.windows == "reference" and frames < max(options.overlap, 1):
         raise OptionError(
             expected=f"at least {options.overlap} frames for --windows reference",
             found=str(frames),

@@ -11,6 +11,7 @@ from magicpose_cli.jobs.fit import (
     edge_colour,
     joints_cut,
     place,
+    read_size,
     say_what_is_missing,
     say_what_leaves,
 )
@@ -36,6 +37,10 @@ def test_a_size_is_taken_as_given_or_refused_with_the_nearest():
     for wrong in ("512", "axb", "0x64", "64000x64", "-64x64"):
         with pytest.raises(OptionError):
             choose_size(wrong, (1, 1), FREE, 64)
+    with pytest.raises(OptionError, match="512x768, or auto, found '512'"):
+        choose_size("512", (1, 1), FREE, 64)
+    with pytest.raises(OptionError, match="like 512x768, found 'auto'"):
+        read_size("auto")
 
 
 def test_a_crop_that_cuts_a_joint_is_seen_and_a_pad_cuts_none():

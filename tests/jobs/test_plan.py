@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from magicpose_cli import device
+from magicpose_cli.diffusion.facts import read_facts
 from magicpose_cli.diffusion.folder import load_shapes
 from magicpose_cli.diffusion.offload import weights_of
+from magicpose_cli.errors import OptionError
 from magicpose_cli.jobs import plan as plan_of
-from magicpose_cli.jobs.plan import Plan, RetargetOptions, make_plan
+from magicpose_cli.jobs.plan import Plan, RetargetOptions, check_length, make_plan
 from magicpose_cli.media.pictures import save_picture
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
@@ -81,6 +83,13 @@ def test_a_budget_counts_in_place_of_what_is_free(inputs, plan) -> None:
 def test_what_may_not_fit_at_all_is_said(plan, capsys) -> None:
     assert plan(1000).offload == "sequential"
     assert "may not do" in capsys.readouterr().err
+
+
+def test_the_references_windows_need_frames_only_where_there_are_windows(inputs) -> None:
+    options = RetargetOptions(windows="reference")
+    check_length(2, read_facts(inputs / "still"), options)
+    with pytest.raises(OptionError, match="at least 4 frames"):
+        check_length(2, read_facts(inputs / "model"), options)
 
 
 def test_large_pictures_are_decoded_in_tiles_which_is_said(inputs, plan, capsys) -> None:
