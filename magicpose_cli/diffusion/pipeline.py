@@ -24,6 +24,8 @@ from transformers import CLIPVisionModelWithProjection
 
 from .. import console
 from ..device import FRAMES_AT_ONCE
+from ..media.pictures import Placement
+from ..pose.compressed import CompressedMaps
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
 from .codec import decode, embed_picture, encode, fold_of, vae_dtype
@@ -33,7 +35,7 @@ from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
 from .offload import Offload, Turns, offload
 from .pose_embeddings import PoseEmbeddings
-from .pose_maps import DrawnMaps, PoseMaps, Stretch, gather
+from .pose_maps import PoseMaps, Stretch, gather
 from .sampler import denoise, frame_noise, make_solver
 from .windows import circular_windows, shifted_windows
 
@@ -379,7 +381,8 @@ class MagicPosePipeline(DiffusionPipeline):
                 f"{width}x{height} px is no multiple of {self.size_multiple_px} px in both sides"
             )
         if isinstance(poses, PoseSequence):
-            poses = DrawnMaps(poses, width, height)
+            placement = Placement.crop(poses.width_px, poses.height_px, width, height)
+            poses = CompressedMaps.of(poses, placement)
         reference_latent = self.encode(references)
         channels, rows, columns = reference_latent.shape[1:]
         shape = (channels, rows, columns)

@@ -9,10 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..media.pictures import Placement
-from ..pose.draw import pose_map
-from ..pose.sequence import PoseSequence
-
 
 class PoseMaps(Protocol):
     """``maps[i]`` is uint8 ``(H W 3)``; a numpy array ``(f H W 3)`` is one, too."""
@@ -20,20 +16,6 @@ class PoseMaps(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> np.ndarray: ...
-
-
-class DrawnMaps:
-    """A pose sequence as `PoseMaps`: each map is drawn when asked for, centre-cropped to the model's size."""
-
-    def __init__(self, poses: PoseSequence, width_px: int, height_px: int) -> None:
-        self._poses = poses
-        self._placement = Placement.crop(poses.width_px, poses.height_px, width_px, height_px)
-
-    def __len__(self) -> int:
-        return len(self._poses)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return pose_map(self._poses[index], self._poses.width_px, self._poses.height_px, self._placement)
 
 
 class Stretch:

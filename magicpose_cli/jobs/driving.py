@@ -4,8 +4,7 @@ brought to one thing, pose maps at the model's size."""
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -19,8 +18,8 @@ from ..errors import OptionError, PoseError
 from ..media.pictures import Placement
 from ..media.video import FOLDER_FPS, FrameReader, chosen_frames, folder_rate
 from ..pose.clean import clean
+from ..pose.compressed import CompressedMaps
 from ..pose.detect import Detector, detect_sequence
-from ..pose.draw import pose_map
 from ..pose.maps import is_plain, looks_like_pose_maps
 from ..pose.openpose_json import is_openpose_folder
 from ..pose.sequence import PoseSequence
@@ -62,41 +61,6 @@ class Cut:
         return PoseSequence.from_frames(
             frames, sequence.width_px, sequence.height_px, sequence.fps, *sequence.source
         )
-
-
-class CompressedMaps:
-    """Pose maps of a video at the model's size, drawn when first asked for and kept compressed (a few KB each).
-
-    Args:
-        count: how many.
-        draw: makes map number i, uint8 ``(H W 3)``.
-    """
-
-    def __init__(self, count: int, draw: Callable[[int], np.ndarray]) -> None:
-        self._draw, self._kept = draw, [b""] * count
-        self._shape: tuple[int, ...] = ()
-
-    @classmethod
-    def drawn(cls, maps: Iterable[np.ndarray]) -> CompressedMaps:
-        """Maps that are there already, uint8 ``(H W 3)``: taken once, front to back."""
-        taken = cls(0, lambda _: np.zeros(0, np.uint8))
-        for picture in maps:
-            taken._kept.append(taken._compressed(picture))
-        return taken
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        if not self._kept[index]:
-            drawn = self._draw(index)
-            self._kept[index] = self._compressed(drawn)
-            return drawn
-        return np.frombuffer(zlib.decompress(self._kept[index]), np.uint8).reshape(self._shape)
-
-    def _compressed(self, picture: np.ndarray) -> bytes:
-        self._shape = picture.shape
-        return zlib.compress(picture.tobytes(), 1)
 
 
 class Driving:
@@ -243,10 +207,7 @@ class Driving:
             maps = CompressedMaps.drawn(_placed(self._reader, placement, plain))
             self._count_empty(sum(plain), len(plain))
             return maps
-        poses = self._poses
-        return CompressedMaps(
-            len(poses), lambda i: pose_map(poses[i], poses.width_px, poses.height_px, placement)
-        )
+        return CompressedMaps.of(self._poses, placement)
 
 
 def _is_openpose(path: Path) -> bool:

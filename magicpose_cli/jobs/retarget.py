@@ -21,10 +21,10 @@ from ..media.atomic import write_file
 from ..media.background import in_background
 from ..media.compare import side_by_side
 from ..media.video import open_writer
+from ..pose.compressed import CompressedMaps
 from ..pose.detect import open_detector
 from ..pose.sequence import FramePose
 from .alignment import Aligned, align
-from .driving import CompressedMaps
 from .fit import edge_colour, say_what_is_cut, say_what_is_missing, say_what_leaves
 from .plan import Plan, RetargetOptions, check_length, make_plan
 from .report import Found, describe, hash_inputs

@@ -16,6 +16,8 @@ from magicpose_cli.diffusion import pose_embeddings, sampler
 from magicpose_cli.diffusion.facts import check_folder
 from magicpose_cli.diffusion.folder import load_model
 from magicpose_cli.errors import ModelError, RecipeError
+from magicpose_cli.pose import compressed
+from magicpose_cli.pose.draw import pose_map
 from magicpose_cli.pose.sequence import FramePose
 
 from ..tiny import make_tiny
@@ -62,6 +64,15 @@ def test_a_pose_sequence_is_drawn_as_it_is_needed(tiny):
     drawn, empty = tiny(reference, poses)
     assert drawn.shape == empty.shape == (32, 32, 3)
     assert not np.array_equal(drawn, empty)
+
+
+def test_a_pose_is_drawn_once_for_all_steps(tiny, monkeypatch):
+    reference, _ = _inputs()
+    drawn = []
+    monkeypatch.setattr(compressed, "pose_map", lambda *given: drawn.append(1) or pose_map(*given))
+    monkeypatch.setattr(pose_embeddings, "KEPT_BYTES", 0)
+    poses = PoseSequence.from_frames([FramePose.empty()] * 3, 40, 50, 25, "x", "0" * 64)
+    assert len(list(tiny(reference, poses, num_inference_steps=2))) == len(drawn) == 3
 
 
 def test_a_saved_folder_makes_the_same_frames(tiny_motion, tmp_path):
