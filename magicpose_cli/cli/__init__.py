@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from .. import __version__, console
 from ..errors import MagicPoseError
+from .signals import Ended, unwind_on_signals
 
 
 class _Group(TyperGroup):
@@ -35,6 +36,9 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             console.fail("Interrupted.")
             raise typer.Exit(130) from None
+        except Ended as error:
+            console.fail(f"Ended by {error.name}.")
+            raise
         except Exception as error:
             # Typer's own ways out, and its usage messages
             if debug or isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "format_message"):
@@ -107,4 +111,5 @@ app.add_typer(_study, name="study")
 
 def main() -> None:
     """Entry point of the `magicpose` script."""
+    unwind_on_signals()
     sys.exit(app())

@@ -1,8 +1,8 @@
 """What is written appears whole or not at all.
 
 The work goes to a temporary name in the same folder (`.NAME.XXXXXXXX.part`), is flushed to the disk
-and then renamed, which a file system does in one step. A process that is killed leaves at most such a
-hidden `.part` behind, never half a result under the name that was asked for.
+and then renamed, which a file system does in one step. A process that is killed (SIGKILL) leaves at most
+such a hidden `.part` behind, never half a result under the name that was asked for.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def write_folder(
     path = Path(path)
     check_folder_output(path, overwrite, is_ours)
     temporary = _temporary_beside(path)
-    temporary.mkdir()
     try:
         with _disk_errors(path):
+            temporary.mkdir()
             yield temporary
         for entry in sorted(temporary.rglob("*")):
             _flush(entry)
@@ -205,14 +205,14 @@ def _swap_in(temporary: Path, path: Path) -> None:
         _flush(path.parent)
         return
     aside = _temporary_beside(path)
-    os.rename(path, aside)
     try:
+        os.rename(path, aside)
         os.rename(temporary, path)
-    except OSError:
-        os.rename(aside, path)
-        raise
-    _flush(path.parent)
-    shutil.rmtree(aside)
+        _flush(path.parent)
+    finally:
+        if not os.path.lexists(path):  # an error or a signal came in between
+            os.rename(aside, path)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -74,6 +74,25 @@ def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["frames"]
 
 
+def test_a_stop_between_two_renames_leaves_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "old").write_text("x")
+    rename = os.rename
+
+    def stopped(source: Path, target: Path) -> None:
+        monkeypatch.undo()
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt), write_folder(tmp_path / "frames", overwrite=True) as temporary:
+        (temporary / "new").write_text("y")
+    assert os.listdir(tmp_path) == ["frames"]
+    assert os.listdir(tmp_path / "frames") == ["old"]
+
+
 def test_overwriting_never_removes_what_is_not_ours(tmp_path: Path) -> None:
     out = tmp_path / "holiday"
     out.mkdir()
