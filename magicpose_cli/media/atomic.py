@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MagicPoseError, OptionError, OutputExistsError
+from .files import shortened
 
 # full, over quota, over the largest file, read-only, failing
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
@@ -28,8 +29,9 @@ def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> No
 
     Raises:
         OutputExistsError: `path` exists and `overwrite` is False.
-        OptionError: its folder cannot be made or written to.
+        OptionError: its name is too long, or its folder cannot be made or written to.
     """
+    _check_name(path)
     if not overwrite and os.path.lexists(path):
         raise OutputExistsError(path)
     parents = Path(os.path.abspath(path)).parents
@@ -38,6 +40,18 @@ def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> No
         raise _unwritable(above, NotADirectoryError(errno.ENOTDIR, "Not a directory"))
     if not os.access(above, os.W_OK | os.X_OK):
         raise _unwritable(above, PermissionError(errno.EACCES, "Permission denied"))
+
+
+def _check_name(path: str | os.PathLike[str]) -> None:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OptionError(
+                expected="an output name that the file system takes",
+                found=f"one of {len(os.fsencode(Path(path).name))} bytes, {path}",
+                remedy="Choose a shorter one.",
+            ) from error
 
 
 @contextlib.contextmanager
@@ -187,7 +201,7 @@ def _temporary_beside(path: Path) -> Path:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise _unwritable(path.parent, PermissionError("Permission denied"))
     # file names end at 255 bytes; a long one still leaves room for the mark
-    return path.parent / f".{path.name[:180]}.{secrets.token_hex(4)}.part"
+    return path.parent / f".{shortened(path.name, 180)}.{secrets.token_hex(4)}.part"
 
 
 def _unwritable(folder: Path, error: OSError) -> OptionError:

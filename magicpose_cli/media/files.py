@@ -1,4 +1,4 @@
-"""Files as such: their hash and their order."""
+"""Files as such: their hash, their order and how long their names may be."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sort key that orders names as people do: `frame2.png` comes before `frame10.png`."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def shortened(name: str, most_bytes: int) -> str:
+    """The start of a name, whole characters that take so many bytes at most: a file system counts bytes."""
+    return os.fsencode(name)[:most_bytes].decode(errors="ignore")
 
 
 def sha256_of(path: str | os.PathLike[str], on_read: Callable[[int], object] | None = None) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import console
 from ..errors import PoseError
 from ..media import atomic
-from ..media.files import natural_key
+from ..media.files import natural_key, shortened
 from .sequence import MOST_PX, POINT_COUNTS, FramePose, PoseSequence, check_size
 
 _KEYS = {
@@ -28,6 +28,8 @@ _KEYS = {
 }
 _BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """BODY_25 has the mid-hip at 8 and six foot points at the end; the rest is in COCO's order."""
+_LONGEST_STEM = 255 - len("_000000000000_keypoints.json")
+"""Bytes of the video's name that fit in a file's name."""
 
 
 def write(sequence: PoseSequence, folder: Path, overwrite: bool = False) -> None:
@@ -42,7 +44,7 @@ def write(sequence: PoseSequence, folder: Path, overwrite: bool = False) -> None
         OutputExistsError: the folder is not empty and `overwrite` is False.
         OptionError: it holds files that are not keypoints.
     """
-    stem = Path(sequence.source_name).stem or "frame"
+    stem = shortened(Path(sequence.source_name).stem or "frame", _LONGEST_STEM)
     with atomic.write_folder(folder, overwrite=overwrite, is_ours=_is_keypoints_file) as temporary:
         for index, frame in enumerate(sequence):
             text = json.dumps(_document(frame, sequence.width_px, sequence.height_px))

@@ -169,6 +169,14 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path: Path, name: str
     assert len(os.listdir(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", "/"])
+def test_a_name_may_take_as_many_bytes_as_the_file_system_has(tmp_path: Path, suffix: str) -> None:
+    name = "\N{CJK UNIFIED IDEOGRAPH-821E}" * 83  # 249 bytes
+    assert write(f"{tmp_path}/{name}{suffix}", moving(2)).exists()
+    with pytest.raises(OptionError, match="Choose a shorter one"):
+        check_output(f"{tmp_path}/{name}{name}{suffix}")
+
+
 def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "0001.png").write_text("ours")

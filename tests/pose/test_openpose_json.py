@@ -38,6 +38,15 @@ def test_what_is_written_reads_back(tmp_path, random_pose):
         np.testing.assert_allclose(getattr(again, part), getattr(sequence, part), atol=1e-4)
 
 
+def test_a_long_name_of_the_video_is_cut(tmp_path, random_pose):
+    name = "\N{CJK UNIFIED IDEOGRAPH-821E}" * 83 + ".mp4"  # 253 bytes
+    sequence = PoseSequence.from_frames([random_pose(0, 64, 64)], 64, 64, 25, name)
+    sequence.to_openpose_json(tmp_path / "json")
+    (written,) = (tmp_path / "json").iterdir()
+    assert name.startswith(written.name.removesuffix("_000000000000_keypoints.json"))
+    assert len(PoseSequence.from_openpose_json(tmp_path / "json")) == 1
+
+
 def test_the_files_are_openposes(tmp_path, random_pose):
     sequence = PoseSequence.from_frames([random_pose(0, 64, 64, found=1), FramePose.empty()], 64, 64, 25)
     sequence.to_openpose_json(tmp_path / "json")
