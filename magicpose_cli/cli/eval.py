@@ -366,10 +366,10 @@ def _two_videos(
     from ..evaluation.protocol import compare
     from ..evaluation.report import as_table, make_report
     from ..evaluation.terminal import of_comparison
-    from ..media.atomic import refuse_existing, write_json
+    from ..media.atomic import check_file_output, write_json
 
     for path in filter(None, (report, csv)):
-        refuse_existing(path, overwrite=force)
+        check_file_output(path, overwrite=force)
     if report is not None and csv is not None and report.resolve() == csv.resolve():
         raise OptionError(
             expected="a name each for -o and --csv", found=f"{csv} twice", remedy="Choose another name."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import OptionError
-from ..media.atomic import refuse_existing
+from ..media.atomic import check_file_output
 from ..media.video import check_output
 
 
@@ -48,13 +48,7 @@ class Outputs:
         for path in inputs:
             outputs._refuse_input(path)
         if not is_folder:
-            refuse_existing(report, force)
-            if report.is_dir():
-                raise OptionError(
-                    expected=f"a file for the report at {report}",
-                    found="a folder",
-                    remedy="Choose another output path.",
-                )
+            check_file_output(report, force)
         if shown is not None:
             check_output(shown, force)
         return outputs

@@ -34,12 +34,23 @@ def refuse_existing(path: str | os.PathLike[str], overwrite: bool = False) -> No
     _check_name(path)
     if not overwrite and os.path.lexists(path):
         raise OutputExistsError(path)
-    parents = Path(os.path.abspath(path)).parents
+    parents = Path(os.path.realpath(path)).parents  # a link is written through
     above = next((folder for folder in parents if os.path.lexists(folder)), Path(os.sep))
     if not above.is_dir():
         raise _unwritable(above, NotADirectoryError(errno.ENOTDIR, "Not a directory"))
     if not os.access(above, os.W_OK | os.X_OK):
         raise _unwritable(above, PermissionError(errno.EACCES, "Permission denied"))
+
+
+def check_file_output(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Raise before any work what `write_file` would raise about the output's place; arguments and errors as there."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OptionError(
+            expected=f"a file as the output {path}",
+            found="a folder" if os.path.isdir(path) else "a device or pipe",
+            remedy="Choose another path.",
+        )
+    refuse_existing(path, overwrite)
 
 
 def _check_name(path: str | os.PathLike[str]) -> None:
@@ -59,7 +70,7 @@ def write_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator
     """Give a temporary path to write to; when the block ends well, that file becomes `path`.
 
     Missing parent folders are made. If the block raises, the temporary file is removed and `path` is
-    as it was.
+    as it was. A link stays: the file that it points to is replaced.
 
     Args:
         path: where the file shall be.
@@ -67,14 +78,10 @@ def write_file(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator
 
     Raises:
         OutputExistsError: `path` exists and `overwrite` is False.
-        OptionError: `path` is a folder, or its folder cannot be written to.
+        OptionError: `path` is a folder or a device, or its folder cannot be written to.
     """
-    path = Path(path)
-    refuse_existing(path, overwrite)
-    if path.is_dir():
-        raise OptionError(
-            expected=f"a file name as the output {path}", found="a folder", remedy="Add a file name to it."
-        )
+    check_file_output(path, overwrite)
+    path = Path(os.path.realpath(path))
     temporary = _temporary_beside(path)
     try:
         with _disk_errors(path):
@@ -95,9 +102,9 @@ def write_folder(
 ) -> Iterator[Path]:
     """Give a temporary folder to fill; when the block ends well, that folder becomes `path`.
 
-    An empty folder at `path` counts as absent. With `overwrite` a folder that is there is replaced
-    with all that is in it, so `is_ours` is asked first about each entry: one entry that this program
-    did not write, and the folder is left alone.
+    An empty folder at `path` counts as absent, and a link stays, as in `write_file`. With `overwrite` a
+    folder that is there is replaced with all that is in it, so `is_ours` is asked first about each entry:
+    one entry that this program did not write, and the folder is left alone.
 
     Args:
         path: where the folder shall be.
@@ -109,8 +116,8 @@ def write_folder(
         OptionError: `path` is a file, the working folder or a parent of it (it would be moved away
             under one's feet), holds entries that are not ours, or cannot be written to.
     """
-    path = Path(path)
     check_folder_output(path, overwrite, is_ours)
+    path = Path(os.path.realpath(path))
     temporary = _temporary_beside(path)
     try:
         with _disk_errors(path):

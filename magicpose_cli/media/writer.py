@@ -23,7 +23,7 @@ from PIL import Image
 
 from .. import console
 from ..errors import MagicPoseError, MissingDependencyError, OptionError
-from .atomic import check_folder_output, refuse_existing, write_file, write_folder
+from .atomic import check_file_output, check_folder_output, write_file, write_folder
 from .reader import as_rate
 from .sound import AudioSource, SoundTrack, check_sound
 
@@ -75,7 +75,7 @@ def check_output(
     if kind == "folder":
         check_folder_output(out, overwrite, _is_our_frame)
     else:
-        refuse_existing(out, overwrite)
+        check_file_output(out, overwrite)
     if audio is not None:
         if kind != "mp4":
             raise OptionError(

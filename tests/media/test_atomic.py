@@ -59,6 +59,34 @@ def test_the_place_may_be_no_place(tmp_path: Path) -> None:
         pytest.fail("the block must not run")
 
 
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(OptionError, match="found a device or pipe"), write_file(tmp_path / "pipe.mp4"):
+        pytest.fail("the block must not run")
+    with pytest.raises(OptionError, match="found a device or pipe"):
+        check_output(tmp_path / "pipe.mp4", overwrite=True)
+    assert (tmp_path / "pipe.mp4").is_fifo()
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    for name in ("real", "links"):
+        (tmp_path / name).mkdir()
+    write_text(tmp_path / "real" / "a.txt", "old")
+    with write_folder(tmp_path / "real" / "frames") as temporary:
+        (temporary / "0001.png").write_text("old")
+    for name in ("a.txt", "frames"):
+        (tmp_path / "links" / name).symlink_to(tmp_path / "real" / name)
+    with pytest.raises(OutputExistsError):
+        write_text(tmp_path / "links" / "a.txt", "new", overwrite=False)
+    write_text(tmp_path / "links" / "a.txt", "new")
+    with write_folder(tmp_path / "links" / "frames", overwrite=True) as temporary:
+        (temporary / "0001.png").write_text("new")
+    assert all(path.is_symlink() for path in (tmp_path / "links").iterdir())
+    assert (tmp_path / "real" / "a.txt").read_text() == "new"
+    assert (tmp_path / "real" / "frames" / "0001.png").read_text() == "new"
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
     out = tmp_path / "frames"
     out.mkdir()  # an empty folder counts as absent

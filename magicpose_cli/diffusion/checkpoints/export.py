@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ... import console
 from ...errors import ModelError, OptionError
-from ...media.atomic import refuse_existing, write_file
+from ...media.atomic import check_file_output, write_file
 from ..folder import check_folder
 from . import names
 from .reading import SUFFIXES
@@ -52,9 +52,7 @@ def export(
             found=output.name,
             remedy="Use -o model_state.th.",
         )
-    if output.is_dir():
-        raise OptionError(expected=f"a file as the output {output}", found="a folder", remedy="Name a file.")
-    refuse_existing(output, force)
+    check_file_output(output, force)
     index = check_folder(folder)
     _check_layout(folder, index)
     own = folder / "text_encoder"
