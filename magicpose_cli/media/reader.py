@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from PIL import ImageSequence
 
@@ -154,9 +155,9 @@ class FrameReader:
     def _video(self) -> Timed:
         """Decode; a decoder's error ends it (frames after it would be guesses), and is a VideoError."""
         path, index, first_s, patched = self.info.path, 0, None, 0
-        try:
-            with open_video(path) as (container, stream):
-                stream.thread_type = "AUTO"
+        with open_video(path) as (container, stream):
+            stream.thread_type = "AUTO"
+            try:
                 for frame in container.decode(stream):
                     if frame.pts is None:
                         start_s = index / self._source_fps
@@ -176,17 +177,17 @@ class FrameReader:
                     yield start_s, start_s + lasts_s, self._upright(frame, stream)
                     index += 1
                     patched += frame.is_corrupt
-            if patched:
-                console.warn(f"{patched} frames of {path.name} are damaged: the decoder patched them.")
-        except VideoError as error:
-            if index == 0:
-                raise
-            at_s = float(index / self._source_fps)
-            raise VideoError(
-                expected=f"a video that can be decoded to its end at {path}",
-                found=f"broken data after {index} frames ({at_s:.2f} s)",
-                remedy="Export or download it again, or end before that with a duration.",
-            ) from error
+            except av.FFmpegError as error:
+                if index == 0:
+                    raise
+                at_s = float(index / self._source_fps)
+                raise VideoError(
+                    expected=f"a video that can be decoded to its end at {path}",
+                    found=f"broken data after {index} frames ({at_s:.2f} s)",
+                    remedy="Export or download it again, or end before that with a duration.",
+                ) from error
+        if patched:
+            console.warn(f"{patched} frames of {path.name} are damaged: the decoder patched them.")
 
     def _whole_frames(self, lasts_s: Fraction) -> Fraction:
         """A steady video's frame lasts whole frames, at least one; `probe` counts a long last one the same way."""

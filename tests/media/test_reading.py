@@ -301,6 +301,18 @@ def test_broken_data_in_the_middle(tmp_path: Path, shared_media: Path) -> None:
     assert 10 < count < 103
 
 
+@pytest.mark.parametrize("suffix", [".h264", ".ts"])
+def test_a_video_whose_size_changes_is_not_called_broken(
+    tmp_path: Path, grey_video: Callable[..., Path], suffix: str
+) -> None:
+    parts = [
+        grey_video(f"{width_px}{suffix}", [90] * 9, size=(width_px, 48)).read_bytes() for width_px in (64, 96)
+    ]
+    (tmp_path / f"two{suffix}").write_bytes(b"".join(parts))
+    with pytest.raises(VideoError, match=r"frames of one size .* found 64x48 and 96x48"):
+        list(FrameReader(tmp_path / f"two{suffix}"))
+
+
 def test_music_with_a_cover_is_no_video(tmp_path: Path, grey_video: Callable[..., Path]) -> None:
     with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:
         sound = container.add_stream("aac", rate=48000)
