@@ -43,7 +43,8 @@ class Outputs:
         frames = Path(out)
         is_folder = check_output(out, force) == "folder"
         report = frames / "report.json" if is_folder else frames.with_suffix(".json")
-        shown = frames.parent / f"{frames.stem}.compare.mp4" if compare else None
+        name = frames.name if is_folder else frames.stem
+        shown = frames.parent / f"{name}.compare.mp4" if compare else None
         outputs = cls(frames, report, shown, is_folder)
         for path in inputs:
             outputs._refuse_input(path)

@@ -23,7 +23,7 @@ from ..diffusion.facts import ModelFacts, Swaps, check_model, check_steps, read_
 from ..errors import OptionError
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
-from ..media.video import as_rate, check_output
+from ..media.video import as_rate, check_output, output_kind
 from ..recipe import SamplingBlock, Solver
 from ..weights import find_model
 from .driving import Cut, Driving
@@ -169,7 +169,7 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     hashes = Hashes()
     cut = Cut(options.start_s, options.duration_s)
     driving = Driving(driving_path, options.driving_kind, cut, fps, hashes)
-    audio = _choose_audio(driving, outputs.frames, options)
+    audio = _choose_audio(driving, out, options)
     controls = Controls(options.appearance_scale, options.pose_scale, options.pose_start, options.pose_end)
     swaps = Swaps(options.base_unet, options.motion_module)
     model_dir = find_model(options.model)
@@ -314,8 +314,9 @@ def _say_what_it_knows(name: str, asked_for: str | None, facts: ModelFacts) -> N
         )
 
 
-def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> AudioSource | None:
+def _choose_audio(driving: Driving, out: str | Path, options: RetargetOptions) -> AudioSource | None:
     """Which sound the result gets; said where a sound that was there gets lost."""
+    carries_sound = output_kind(out) == "mp4"
     if not options.keep_audio:
         if options.audio_from is not None:
             raise OptionError(
@@ -330,11 +331,11 @@ def _choose_audio(driving: Driving, out: Path, options: RetargetOptions) -> Audi
         if options.start_s:
             console.say(f"The sound begins where {options.audio_from.name} does, whatever --start says.")
         return audio
-    if driving.kind in ("npz", "openpose-json") and out.suffix.lower() == ".mp4":
+    if driving.kind in ("npz", "openpose-json") and carries_sound:
         console.say(f"{driving.path.name} holds no sound; --audio names a file to take it from.")
     if not driving.has_audio:
         return None
-    if out.suffix.lower() != ".mp4":
+    if not carries_sound:
         console.say("The driving has sound; only an .mp4 can carry it.")
         return None
     return AudioSource(driving.path, options.start_s, options.duration_s)

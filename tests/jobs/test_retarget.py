@@ -192,6 +192,18 @@ def test_nobody_in_any_frame_is_refused_before_a_model_loads(inputs, tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.parametrize("name", ["out.mp4/", "out.gif/", "out/"])
+def test_a_name_that_ends_in_a_slash_is_a_folders(inputs, tmp_path, name, capsys):
+    _video_with_sound(tmp_path / "dance.mp4")
+    options = RetargetOptions(
+        model=str(inputs / "model"), device="cpu", driving_kind="pose-maps", compare=True
+    )
+    plan = make_plan(inputs / "reference.png", tmp_path / "dance.mp4", f"{tmp_path}/{name}", options)
+    assert plan.outputs.is_folder and plan.audio is None
+    assert "only an .mp4 can carry it" in capsys.readouterr().err
+    assert plan.outputs.compare == tmp_path / f"{name[:-1]}.compare.mp4"
+
+
 @pytest.mark.parametrize("taken", ["out.mp4", "out.json", "out.compare.mp4"])
 def test_what_exists_is_refused_and_kept_without_force(inputs, tmp_path, taken):
     (tmp_path / taken).write_text("mine")
