@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,7 @@ def encode(
     from ..media.video import AudioSource, FrameReader, as_rate, check_output, folder_rate, open_writer
 
     sound = AudioSource(audio) if audio is not None else None
-    check_output(output, force, sound)
+    kind = check_output(output, force, sound)
     rate = as_rate(fps) if fps is not None else folder_rate(frames)
     reader = FrameReader(frames, fps=rate)
     if reader.info.has_audio and sound is None:
@@ -48,11 +49,13 @@ def encode(
             writer.write(frame)
             count += 1
             stage.advance()
-    summary = {
-        "output": output,
-        "frames": count,
-        "fps": str(reader.fps),
-        "duration_s": float(count / reader.fps),
-    }
+        summary = {
+            "output": output,
+            "frames": count,
+            "fps": str(reader.fps),
+            "duration_s": float(count / reader.fps),
+        }
+        if kind == "folder":
+            writer.add_report(json.dumps(summary, indent=2) + "\n")  # pictures alone name no frame rate
     text = f"{output}: {count} frames at {float(reader.fps):g} frames a second"
     console.result(summary if as_json else text, as_json=as_json)

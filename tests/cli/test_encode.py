@@ -60,6 +60,19 @@ def test_the_rate_of_the_report(frames: Path, tmp_path: Path, stated: str) -> No
     assert probe(tmp_path / "out.mp4").fps == Fraction(359, 12)
 
 
+def test_pictures_of_a_video_keep_its_rate(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "in.mp4", Fraction(359, 12)) as writer:
+        for level in range(4):
+            writer.write(np.full((32, 32, 3), 50 * level, np.uint8))
+    for source, out in (("in.mp4", f"{tmp_path}/frames/"), ("frames", str(tmp_path / "again.mp4"))):
+        done = CliRunner().invoke(app, ["encode", str(tmp_path / source), "-o", out])
+        assert done.exit_code == 0 and "names no frame rate" not in done.stderr
+    assert (probe(tmp_path / "again.mp4").fps, probe(tmp_path / "again.mp4").num_frames) == (
+        Fraction(359, 12),
+        4,
+    )
+
+
 @pytest.mark.parametrize("report", ["{", '{"fps": "fast"}', '{"fps": [1]}', '{"fps": 0}'])
 def test_a_broken_report_is_no_reason_to_guess(frames: Path, tmp_path: Path, report: str) -> None:
     (frames / "report.json").write_text(report)
