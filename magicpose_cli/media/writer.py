@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -76,6 +77,8 @@ def check_output(
         check_folder_output(out, overwrite, _is_our_frame)
     else:
         check_file_output(out, overwrite)
+    if kind == "gif":
+        _ffmpeg()
     if audio is not None:
         if kind != "mp4":
             raise OptionError(
@@ -107,6 +110,7 @@ def open_writer(
     Raises:
         OutputExistsError: `out` exists and `overwrite` is False.
         OptionError: another suffix, a rate or place that cannot be, or sound for what has none.
+        MissingDependencyError: no ffmpeg program for a GIF.
         VideoError: the sound's file has none.
     """
     check_output(out, overwrite, audio)  # now, not when the block is entered
@@ -296,7 +300,10 @@ def _ffmpeg() -> str:
     try:
         import imageio_ffmpeg
 
-        return imageio_ffmpeg.get_ffmpeg_exe()
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        if shutil.which(program) is None:  # what its environment variable names is not looked at
+            raise RuntimeError(f"no program at {program}")
+        return program
     except (ImportError, RuntimeError) as error:
         raise MissingDependencyError(
             expected="the ffmpeg program of imageio-ffmpeg, for GIF",

@@ -130,6 +130,14 @@ def test_gif_keeps_the_picture(tmp_path: Path) -> None:
         assert np.abs(seen.astype(int) - written).mean() < 8
 
 
+def test_a_gif_without_the_ffmpeg_program_is_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", f"{tmp_path}/none")
+    with pytest.raises(MissingDependencyError, match=r"no program at .*none"):
+        check_output(tmp_path / "a.gif")
+
+
 def test_gif_needs_the_ffmpeg_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(MissingDependencyError, match="pip install imageio-ffmpeg"):
