@@ -94,10 +94,9 @@ class PoseSequence:
         object.__setattr__(self, "width_px", int(self.width_px))
         object.__setattr__(self, "height_px", int(self.height_px))
         try:
-            as_rate(self.fps)
+            object.__setattr__(self, "fps", as_rate(self.fps))
         except OptionError as error:
             raise _malformed(error.expected, error.found) from error
-        object.__setattr__(self, "fps", Fraction(self.fps))
 
     @classmethod
     def from_frames(
@@ -115,9 +114,12 @@ class PoseSequence:
             frames: one pose per frame, in order; may be empty.
             width_px: width of the picture the coordinates belong to.
             height_px: its height.
-            fps: frames per second.
+            fps: frames per second; 29.97 means 30000/1001, as in `as_rate`.
             source_name: file name of the video.
             source_sha256: its SHA-256 in hex.
+
+        Raises:
+            OptionError: a rate that no video has.
         """
         parts = {
             part: np.stack([np.asarray(getattr(frame, part), np.float32) for frame in frames])
@@ -129,7 +131,7 @@ class PoseSequence:
             **parts,
             width_px=width_px,
             height_px=height_px,
-            fps=Fraction(fps),
+            fps=as_rate(fps),
             source_name=source_name,
             source_sha256=source_sha256,
         )
@@ -234,7 +236,7 @@ class PoseSequence:
         """Read a folder of OpenPose JSON files; see `openpose_json.read`."""
         from . import openpose_json
 
-        return openpose_json.read(Path(folder), width_px, height_px, Fraction(fps))
+        return openpose_json.read(Path(folder), width_px, height_px, as_rate(fps))
 
 
 def check_size(width_px: float, height_px: float, remedy: str) -> None:

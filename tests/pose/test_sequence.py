@@ -113,6 +113,17 @@ def test_what_is_no_pose_is_refused(changes, message):
         PoseSequence(**blank(**changes))
 
 
+@pytest.mark.parametrize(
+    ("stated", "kept"), [(29.97, Fraction(30000, 1001)), (12.5, Fraction(25, 2)), (30, 30)]
+)
+def test_a_rate_is_kept_exact(tmp_path, stated, kept):
+    sequence = PoseSequence.from_frames([FramePose.empty()], 100, 200, stated)
+    assert sequence.fps == PoseSequence(**blank(fps=stated)).fps == kept
+    sequence.to_openpose_json(tmp_path / "json")
+    again = PoseSequence.from_openpose_json(tmp_path / "json", fps=stated)
+    assert again.fps == kept
+
+
 def test_files_that_are_no_pose_files_are_refused(tmp_path):
     good = tmp_path / "good.npz"
     PoseSequence(**blank()).save(good)
