@@ -43,15 +43,27 @@ class _Group(TyperGroup):
             # Typer's own ways out, and its usage messages
             if debug or isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "format_message"):
                 raise
-            console.fail(_in_one_line(error))
+            console.fail(_in_one_line(error, ctx.invoked_subcommand))
             raise typer.Exit(1) from error
 
 
-def _in_one_line(error: Exception) -> str:
-    """What to tell of an error that nobody foresaw."""
+_TAKES_LESS_MEMORY = {
+    "retarget": "Choose a smaller --size, --batch, --window or --vram, or --device cpu.",
+    "bench": "Choose a smaller --size or fewer --frames, or --device cpu.",
+    "eval": "Choose a smaller --size of a test set, or leave networks out with --quick for two videos.",
+    "train": "Raise accumulate, lower batch_size or set gradient_checkpointing in the recipe.",
+    "synth": "Choose fewer --workers or a smaller --size.",
+    "study": "Lower batch_size in the recipe of ablation, or choose --device cpu for presets.",
+}
+"""What each command has for it; the others take what their input needs."""
+
+
+def _in_one_line(error: Exception, command: str | None) -> str:
+    """What to tell of an error that nobody foresaw, in this command."""
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     if is_torchs or isinstance(error, MemoryError):
-        return "The memory did not suffice. Choose a smaller --size or --window, or --device cpu."
+        remedy = _TAKES_LESS_MEMORY.get(command or "", "Free some, or use a machine that has more.")
+        return f"The memory did not suffice. {remedy}"
     first = (str(error).splitlines() or [""])[0]
     return (
         f"{type(error).__name__}: {first}. This is a fault of magicpose: magicpose --debug ... shows where."
