@@ -1,4 +1,4 @@
-"""Files as such: their hash, their order and how long their names may be."""
+"""Files as such: their hash, their order, how long their names may be and whether they can be read."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def shortened(name: str, most_bytes: int) -> str:
     """The start of a name, whole characters that take so many bytes at most: a file system counts bytes."""
     return os.fsencode(name)[:most_bytes].decode(errors="ignore")
+
+
+def why_unreadable(path: Path) -> str | None:
+    """What is at `path` instead of a file that can be read, or what the system says of it; None where one is."""
+    try:
+        if path.is_dir():
+            return "a folder"
+        if path.stat().st_size == 0:
+            return "an empty file"
+        path.open("rb").close()
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
 
 
 def sha256_of(path: str | os.PathLike[str], on_read: Callable[[int], object] | None = None) -> str:

@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from .. import console
 from ..errors import PictureError
 from .atomic import write_file
+from .files import why_unreadable
 
 # Pillow knows more formats; some of those run programs (EPS) or have no signature to tell them by
 READABLE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
@@ -239,15 +240,9 @@ def _checked(picture: np.ndarray) -> np.ndarray:
 
 
 def _check_is_file(path: Path) -> None:
-    if path.is_dir():
-        found = "a folder"
-    elif not path.exists():
-        found = "no such file"
-    elif path.stat().st_size == 0:
-        found = "an empty file"
-    else:
-        return
-    raise PictureError(expected=f"a picture at {path}", found=found, remedy="Check the path.")
+    found = why_unreadable(path)
+    if found is not None:
+        raise PictureError(expected=f"a picture at {path}", found=found, remedy="Check the path.")
 
 
 def _not_a_picture(source: Path | io.BytesIO, path: Path) -> PictureError:

@@ -20,7 +20,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from .. import console
 from ..errors import PictureError, VideoError
-from .files import natural_key
+from .files import natural_key, why_unreadable
 from .pictures import PICTURE_SUFFIXES, READABLE_FORMATS
 
 FOLDER_FPS = Fraction(25)  # pictures have no rate of their own
@@ -74,12 +74,11 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
             pictures of unequal sizes.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _probe_folder(path)
-    if not path.exists():
-        raise _no_video(path, "no such file or folder")
-    if path.stat().st_size == 0:
-        raise _no_video(path, "an empty file")
+    found = why_unreadable(path)
+    if found is not None:
+        raise _no_video(path, found)
     return _probe_image(path) or _probe_video(path)
 
 
@@ -95,7 +94,7 @@ def folder_pictures(path: Path) -> list[Path]:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Any]:
-    """Open with Pillow; broken data and pictures of too many pixels become one VideoError."""
+    """Open with Pillow; unreadable files, broken data and pictures of too many pixels become one VideoError."""
     try:
         with Image.open(path, formats=READABLE_FORMATS) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or image.width * image.height):
@@ -104,6 +103,9 @@ def open_image(path: Path) -> Iterator[Any]:
     except (VideoError, PictureError, UnidentifiedImageError):
         raise
     except Exception as error:  # a format's decoder may raise anything on broken data
+        refused = why_unreadable(path)
+        if refused is not None:
+            raise _no_video(path, refused) from error
         found = f"broken data ({str(error) or type(error).__name__})"
         raise _no_video(path, found, "Export or download it again.") from error
 

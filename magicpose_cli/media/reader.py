@@ -21,7 +21,7 @@ from PIL import ImageSequence
 
 from .. import console
 from ..errors import OptionError, VideoError
-from .pictures import load_picture, rgb_of, upright
+from .pictures import PICTURE_SUFFIXES, load_picture, rgb_of, upright
 from .probe import (
     FOLDER_FPS,
     JITTER,
@@ -302,11 +302,11 @@ def folder_rate(frames: Path) -> Fraction | None:
     Raises:
         VideoError: a report that cannot be read.
     """
-    if not frames.is_dir():
+    if not os.path.isdir(frames):
         return None
     report = frames / "report.json"
     stated = None
-    if report.is_file():
+    if os.path.isfile(report):
         try:
             document = json.loads(report.read_text(encoding="utf-8"))
             stated = document.get("fps") if isinstance(document, dict) else None
@@ -319,5 +319,16 @@ def folder_rate(frames: Path) -> Fraction | None:
             ) from error
         if rate is not None:
             return rate
-    console.say(f"{frames} names no frame rate: {FOLDER_FPS} frames a second are taken; --fps sets another.")
+    if _holds_frames(frames):
+        console.say(
+            f"{frames} names no frame rate: {FOLDER_FPS} frames a second are taken; --fps sets another."
+        )
     return FOLDER_FPS
+
+
+def _holds_frames(folder: Path) -> bool:
+    """Whether there is anything to have a rate; whoever reads a folder without says what is wrong with it."""
+    try:
+        return any(entry.suffix.lower() in {".json", *PICTURE_SUFFIXES} for entry in folder.iterdir())
+    except OSError:
+        return False

@@ -8,6 +8,7 @@ several people (the largest is taken), with or without the canvas.
 from __future__ import annotations
 
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,13 @@ def _is_keypoints_file(path: Path) -> bool:
 
 def is_openpose_folder(folder: str | Path) -> bool:
     """Whether a folder holds OpenPose JSON: its first .json file has a list of `people`."""
-    files = _files(Path(folder))
-    if not files:
-        return False
     try:
-        _people(_parsed(files[0]), files[0])
+        files = _files(Path(folder))
+        if files:
+            _people(_parsed(files[0]), files[0])
     except PoseError:
         return False
-    return True
+    return bool(files)
 
 
 def read(folder: Path, width_px: int | None, height_px: int | None, fps: Fraction) -> PoseSequence:
@@ -116,9 +116,16 @@ def read(folder: Path, width_px: int | None, height_px: int | None, fps: Fractio
 
 
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return []
-    found = [path for path in folder.iterdir() if path.suffix.lower() == ".json" and path.is_file()]
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() == ".json" and path.is_file()]
+    except OSError as error:
+        raise PoseError(
+            expected=f"a folder that can be read at {folder}",
+            found=(error.strerror or str(error)).lower(),
+            remedy="Check who may read it.",
+        ) from error
     found = [path for path in found if path.name != "report.json"]  # which may tell their rate
     return sorted(found, key=lambda path: natural_key(path.name))
 
