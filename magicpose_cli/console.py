@@ -83,9 +83,6 @@ class Stage:
         self.done += count
         self._bar.advance(self._task, count)
 
-    def set_total(self, total: int | None) -> None:
-        self._bar.update(self._task, total=total)
-
     def describe(self, text: str) -> None:
         self._bar.update(self._task, description=text)
 

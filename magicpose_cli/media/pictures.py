@@ -304,8 +304,6 @@ def _grey_to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:
 
 def _from_printed(image: Image.Image) -> Image.Image:
     """CMYK through its colour profile; where the profile is broken, Pillow's plain conversion follows."""
-    import io
-
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         screen = ImageCms.createProfile("sRGB")

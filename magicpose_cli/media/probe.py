@@ -110,19 +110,24 @@ def open_image(path: Path) -> Iterator[Any]:
         raise _no_video(path, found, "Export or download it again.") from error
 
 
+def open_container(path: Path, **options: str) -> Any:
+    """PyAV's container for a file, read with the `file` protocol alone, and more of FFmpeg's options."""
+    return av.open(os.path.abspath(path), options={"protocol_whitelist": "file", **options})
+
+
 @contextmanager
 def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
-    """Open with PyAV, `file` protocol alone and more of FFmpeg's options: (container, its video stream).
+    """`open_container`, of what has pictures: (container, its video stream).
 
     Raises:
         VideoError: no container that FFmpeg knows, or no video stream in it; FFmpeg's errors inside
             of the block, too.
     """
     try:
-        with av.open(os.path.abspath(path), options={"protocol_whitelist": "file", **options}) as container:
+        with open_container(path, **options) as container:
             if _NOT_VIDEOS & set(container.format.name.split(",")):
                 raise _no_video(path, f"a {container.format.long_name}")
-            streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+            streams = shown_streams(container)
             if not streams:
                 found = "only sound" if container.streams.audio else "no video stream"
                 raise _no_video(path, found, "Give a file that has pictures.")
@@ -130,6 +135,12 @@ def open_video(path: Path, **options: str) -> Iterator[tuple[Any, Any]]:
     except (av.FFmpegError, UnicodeDecodeError) as error:
         found = f"something that cannot be decoded ({getattr(error, 'strerror', None) or error})"
         raise _no_video(path, found, "It is damaged or no video; export or download it again.") from error
+
+
+def shown_streams(container: Any) -> list[Any]:
+    """A container's video streams but for covers, which music files carry as a video of one picture."""
+    cover = av.stream.Disposition.attached_pic
+    return [stream for stream in container.streams.video if not stream.disposition & cover]
 
 
 def display_matrix(frame: Any) -> tuple[bool, bool, bool]:
@@ -160,11 +171,6 @@ def square_size(frame: Any, stream: Any) -> tuple[int, int]:
 
 def _no_video(path: Path, found: str, remedy: str = "Check the path.") -> VideoError:
     return VideoError(expected=f"a video, GIF or folder of pictures at {path}", found=found, remedy=remedy)
-
-
-def _is_cover(stream: Any) -> bool:
-    """Music files carry their cover as a video stream of one picture."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _probe_folder(path: Path) -> VideoInfo:

@@ -77,10 +77,10 @@ class FrameReader:
         # pictures have no times: they follow each other at the wanted rate
         self._source_fps = self.fps if self.info.kind in ("folder", "picture") else self.info.fps
         self._patience_s = JITTER / self.info.fps if self.info.variable_rate else Fraction(0)
-        self._start_s = _exact(start_s)
+        self._start_s = exact_s(start_s)
         wanted = [max_frames] if max_frames is not None else []
         if duration_s is not None:
-            wanted.append(_count(_exact(duration_s), self.fps))
+            wanted.append(_count(exact_s(duration_s), self.fps))
         if self.info.num_frames is not None:
             length_s = self.info.num_frames / self._source_fps
             wanted.append(_count_to_end(self._start_s, length_s, self.fps, str(path)))
@@ -254,15 +254,16 @@ def chosen_frames(
         OptionError: a time that makes no sense, or a start after the end.
     """
     _check_options(None, start_s, duration_s, None)
-    begin_s = _exact(start_s)
+    begin_s = exact_s(start_s)
     count = _count_to_end(begin_s, num_frames / fps, fps, name)
     if duration_s is not None:
-        count = min(count, _count(_exact(duration_s), fps))
+        count = min(count, _count(exact_s(duration_s), fps))
     first = int(begin_s * fps)  # the frame that is shown at that time
     return range(first, first + count)
 
 
-def _exact(seconds: float) -> Fraction:
+def exact_s(seconds: float) -> Fraction:
+    """Seconds as a fraction that is as exact as FFmpeg's own times, 1 us."""
     return Fraction(seconds).limit_denominator(1_000_000)
 
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 from ..errors import VideoError
+from .probe import open_container, shown_streams
+from .reader import exact_s
 
 # codecs that MP4 carries and common players play
 _COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
@@ -53,10 +56,10 @@ class SoundTrack:
     def __init__(self, source: AudioSource, output: Any) -> None:
         self._path, self._output = Path(source.path), output
         self._input, self._stream = _open_sound(self._path)
-        self._start_s = Fraction(source.start_s).limit_denominator(1_000_000)
+        self._start_s = exact_s(source.start_s)
         self._stop_s: Fraction | None = None
         if source.duration_s is not None:
-            self._stop_s = self._start_s + Fraction(source.duration_s).limit_denominator(1_000_000)
+            self._stop_s = self._start_s + exact_s(source.duration_s)
         self._waiting: tuple[Fraction, Any] | None = None
         if _can_copy(self._stream):
             self._out = output.add_stream_from_template(self._stream)
@@ -121,8 +124,6 @@ class SoundTrack:
         self, resampler: Any, origin_s: Fraction, rate_hz: int, end_sample: int | None
     ) -> Iterator[Any]:
         """Frames of samples with times counted from the origin; what lies outside is cut off."""
-        import numpy as np
-
         position: int | None = None
         for decoded in self._decoded():
             if position is None and decoded.pts is not None:
@@ -161,10 +162,7 @@ class SoundTrack:
 
     def _origin_s(self) -> Fraction:
         """The source's time that counts as zero."""
-        streams = [
-            s for s in self._input.streams.video if not s.disposition & av.stream.Disposition.attached_pic
-        ]
-        stream = streams[0] if streams else self._stream
+        stream = next(iter(shown_streams(self._input)), self._stream)
         return (stream.start_time or 0) * Fraction(stream.time_base)
 
 
@@ -178,7 +176,7 @@ def _open_sound(path: Path) -> tuple[Any, Any]:
     if not path.is_file():
         raise _no_sound(path, "a folder" if path.is_dir() else "no such file")
     try:
-        container = av.open(os.path.abspath(path), options={"protocol_whitelist": "file"})
+        container = open_container(path)
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise _no_sound(path, "something that cannot be decoded") from error
     if not container.streams.audio:

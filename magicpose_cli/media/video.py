@@ -6,7 +6,7 @@ pictures, or one picture. The work is in `probe.py`, `reader.py`, `writer.py` an
 
 from __future__ import annotations
 
-from .probe import FOLDER_FPS, VideoInfo, probe
+from .probe import FOLDER_FPS, probe
 from .reader import FrameReader, as_rate, chosen_frames, folder_rate
 from .sound import AudioSource
 from .writer import FrameWriter, check_output, open_writer, output_kind
@@ -16,7 +16,6 @@ __all__ = [
     "AudioSource",
     "FrameReader",
     "FrameWriter",
-    "VideoInfo",
     "as_rate",
     "check_output",
     "chosen_frames",
