@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DtypeName
+from .options import MOST_STEPS, AsJson, Device, Dtype, DtypeName, Guidance
 
 
 def bench(
@@ -17,18 +17,14 @@ def bench(
         ),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of the video.")] = 16,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps to time.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, max=MOST_STEPS, help="Denoising steps to time.")] = 3,
     rounds: Annotated[int, typer.Option(min=1, help="Times that all is run; medians count.")] = 3,
     size: Annotated[
         str | None, typer.Option(help="WxH; the model's own by default.", show_default=False)
     ] = None,
-    guidance: Annotated[
-        float | None, typer.Option(min=0, help="Image-CFG; 1 is off.", show_default="model's")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    dtype: Annotated[
-        DtypeName, typer.Option(help="Number format; auto: fp16 on a GPU, bf16 on a CPU that has it.")
-    ] = DtypeName.auto,
+    guidance: Guidance = None,
+    device: Device = "auto",
+    dtype: Dtype = DtypeName.auto,
     compare: Annotated[
         bool,
         typer.Option(
@@ -42,7 +38,7 @@ def bench(
         bool,
         typer.Option("--against-cpu", help="Also compare a prediction with the CPU's in fp32."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Time a model on this machine, part by part, beside the least time that its operations allow."""
     from .. import console

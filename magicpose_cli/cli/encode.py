@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import console
+from .options import AsJson, Force
 
 
 def encode(
@@ -28,8 +29,8 @@ def encode(
     audio: Annotated[
         Path | None, typer.Option("--audio", help="Video or sound file whose sound is laid under it.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make an MP4 (H.264, yuv420p) from a folder of pictures or a video."""
     from ..media.video import AudioSource, FrameReader, as_rate, check_output, folder_rate, open_writer

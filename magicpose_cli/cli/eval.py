@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import OptionError
-from .options import SolverName
+from .options import AsJson, Guidance, Solver, Steps
 
 if TYPE_CHECKING:
     from ..evaluation.metrics import Protocol
@@ -148,20 +148,14 @@ def evaluate(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out clips with something wrong, and count them.")
     ] = False,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Denoising steps; the model's own by default.")
-    ] = None,
-    guidance: Annotated[
-        float | None, typer.Option("--guidance", min=0, help="Image-CFG; the model's own by default.")
-    ] = None,
-    solver: Annotated[
-        SolverName | None, typer.Option("--solver", help="What takes the steps; the model's own by default.")
-    ] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    solver: Solver = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="A way of sampling that the model knows by name.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Of the noise; 0 by default.", show_default=False)
+        int | None, typer.Option("--seed", min=0, help="Of the noise; 0 by default.", show_default=False)
     ] = None,
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
@@ -182,7 +176,7 @@ def evaluate(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing JSON report or CSV file.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a generated video with the true one, or evaluate on a test set (--dataset) a model, or what others made.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import console
-from .options import DtypeName
+from .options import AsJson, DtypeName, Force
 
 
 def convert(
@@ -26,8 +26,8 @@ def convert(
     dtype: Annotated[
         DtypeName, typer.Option(help="Number format to write; auto: as in the file.")
     ] = DtypeName.auto,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Convert released weights to a folder in diffusers' layout.
 
@@ -51,8 +51,8 @@ def export(
         Path | None,
         typer.Option(help="Folder of the CLIP text encoder to put in.", show_default="the model's own"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a model as one file with the released names, as the reference implementation's programs read it."""
     from ..diffusion.checkpoints.export import export as run

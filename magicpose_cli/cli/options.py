@@ -1,8 +1,11 @@
-"""Choices that several commands offer; their names are the library's own, checked there again."""
+"""Options that several commands have, and their choices: the names are the library's own, checked there again."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+import typer
 
 
 class DetectorName(StrEnum):
@@ -58,3 +61,28 @@ class SolverName(StrEnum):
     ddim = "ddim"
     dpm = "dpm++"
     unipc = "unipc"
+
+
+MOST_STEPS, MOST_GUIDANCE = 1000, 30
+
+Model = Annotated[
+    str | None, typer.Option("--model", help="Name or folder; without it the best one installed.")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, max=MOST_STEPS, help="Denoising steps.", show_default="model's"),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option("--guidance", min=0, max=MOST_GUIDANCE, help="Image-CFG; 1 is off.", show_default="model's"),
+]
+Solver = Annotated[
+    SolverName | None, typer.Option("--solver", help="What takes the steps.", show_default="model's")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[
+    DtypeName,
+    typer.Option("--dtype", help="Number format; auto: fp16 on a GPU, bf16 on a CPU that has it."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

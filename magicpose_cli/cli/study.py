@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import console
-from .options import DtypeName
+from .options import AsJson, Device, Dtype, DtypeName, Model
 
 
 def ablation(
@@ -25,7 +25,7 @@ def ablation(
         int | None, typer.Option("--clips", min=1, help="Only the first so many test clips.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and noise.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train and evaluate the five rows of the paper's Table 3; started again, it goes on where it was."""
     from ..training.ablation import as_markdown, run_ablation
@@ -40,15 +40,13 @@ def presets(
     root: Annotated[
         Path | None, typer.Option(help="Test clips; by default $MAGICPOSE_DATA/synth.", show_default=False)
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name or folder; without it the best one installed.")
-    ] = None,
+    model: Model = None,
     clips: Annotated[
         int | None, typer.Option("--clips", min=1, help="Only the first so many test clips.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    dtype: Annotated[DtypeName, typer.Option(help="Number format.")] = DtypeName.auto,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    device: Device = "auto",
+    dtype: Dtype = DtypeName.auto,
+    as_json: AsJson = False,
 ) -> None:
     """Time solvers, steps and guidance on test clips, and find those that nothing beats: a model's presets."""
     from ..evaluation.candidates import as_markdown, compare_candidates
@@ -61,7 +59,7 @@ def presets(
 
 def published(
     seed: Annotated[int, typer.Option(min=0, help="Of the random pictures.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the published PSNR and L1 measure: on pictures of which the answer is known, and at one size."""
     from ..evaluation.arithmetic import as_markdown, published_arithmetic

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import console
+from .options import AsJson
 
 
 def synth(
@@ -26,7 +27,7 @@ def synth(
         bool, typer.Option("--still", help="Stand instead of dance, as for a reference picture.")
     ] = False,
     workers: Annotated[int, typer.Option("--workers", help="Processes that render; 1.2 GB memory each.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Render clips of dancing people with exact poses, in the TikTok dataset's folder layout.
 

@@ -1,4 +1,4 @@
-"""What a command says of errors that nobody could foresee."""
+"""What every command does alike: numbers out of range, and errors that nobody could foresee."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ import pytest
 from typer.testing import CliRunner
 
 from magicpose_cli.cli import app
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        (["bench"], "--guidance=31"),
+        (["eval", "--dataset=synth", "-o=out"], "--guidance=31"),
+        (["eval", "--dataset=synth", "-o=out"], "--steps=1001"),
+        (["eval", "--dataset=synth", "-o=out"], "--seed=-1"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_each_command_bounds_a_number_as_retarget_does(command: list[str], number: str) -> None:
+    for arguments in ([*command, number], ["retarget", "person.png", "dance.mp4", "-o=out.mp4", number]):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2
+        assert f"Invalid value for '{number.partition('=')[0]}'" in done.stderr
 
 
 @pytest.mark.parametrize(
