@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from .options import DetectorName, DrivingKind, DtypeName, FitName, NoiseName, SolverName, WindowsName
+from .options import (
+    MOST_GUIDANCE,
+    MOST_STEPS,
+    DetectorName,
+    DrivingKind,
+    DtypeName,
+    FitName,
+    NoiseName,
+    SolverName,
+    WindowsName,
+)
 
 _MODEL, _PICTURE, _TIME, _FINE, _SOUND = (
     "Model and sampling",
@@ -46,13 +56,13 @@ def retarget(
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1000, help="Denoising steps.", show_default="model's", rich_help_panel=_MODEL
+            min=1, max=MOST_STEPS, help="Denoising steps.", show_default="model's", rich_help_panel=_MODEL
         ),
     ] = None,
     guidance: Annotated[
         float | None,
         typer.Option(
-            min=0, max=30, help="Image-CFG; 1 is off.", show_default="model's", rich_help_panel=_MODEL
+            min=0, max=MOST_GUIDANCE, help="Image-CFG; 1 is off.", show_default="model's", rich_help_panel=_MODEL
         ),
     ] = None,
     solver: Annotated[
@@ -116,10 +126,10 @@ def retarget(
         typer.Option(min=0, help="How much of the driving, s.", show_default="all", rich_help_panel=_TIME),
     ] = None,
     window: Annotated[
-        int, typer.Option(min=1, max=24, help="Frames denoised together.", rich_help_panel=_TIME)
+        int, typer.Option(min=1, help="Frames denoised together.", rich_help_panel=_TIME)
     ] = 16,
     overlap: Annotated[
-        int, typer.Option(min=0, max=23, help="Frames that windows share.", rich_help_panel=_TIME)
+        int, typer.Option(min=0, help="Frames that windows share.", rich_help_panel=_TIME)
     ] = 4,
     batch: Annotated[
         int | None,
