@@ -62,7 +62,11 @@ def retarget(
     guidance: Annotated[
         float | None,
         typer.Option(
-            min=0, max=MOST_GUIDANCE, help="Image-CFG; 1 is off.", show_default="model's", rich_help_panel=_MODEL
+            min=0,
+            max=MOST_GUIDANCE,
+            help="Image-CFG; 1 is off.",
+            show_default="model's",
+            rich_help_panel=_MODEL,
         ),
     ] = None,
     solver: Annotated[
@@ -125,9 +129,7 @@ def retarget(
         float | None,
         typer.Option(min=0, help="How much of the driving, s.", show_default="all", rich_help_panel=_TIME),
     ] = None,
-    window: Annotated[
-        int, typer.Option(min=1, help="Frames denoised together.", rich_help_panel=_TIME)
-    ] = 16,
+    window: Annotated[int, typer.Option(min=1, help="Frames denoised together.", rich_help_panel=_TIME)] = 16,
     overlap: Annotated[
         int, typer.Option(min=0, help="Frames that windows share.", rich_help_panel=_TIME)
     ] = 4,
