@@ -91,11 +91,7 @@ def _check_pose_file(output: Path, force: bool) -> None:
         raise OptionError(
             expected="an output that ends in .npz", found=str(output), remedy=f"Use {output}.npz, say."
         )
-    atomic.refuse_existing(output, force)
-    if output.is_dir():
-        raise OptionError(
-            expected="a file as the output", found=f"the folder {output}", remedy="Choose another name."
-        )
+    atomic.check_file_output(output, force)
 
 
 def _check_apart(driving: Path, output: Path, preview: str | None, openpose_json: Path | None) -> None:
