@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "magicpose_cli"
 ROOMS = [
     "errors",
     "console",
+    "signals",
     "device",
     "weights",
     "recipe",

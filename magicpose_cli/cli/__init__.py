@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from .. import __version__, console
 from ..errors import MagicPoseError
-from .signals import Ended, unwind_on_signals
+from ..signals import Ended, unwind_on_signals
 
 
 class _Group(TyperGroup):

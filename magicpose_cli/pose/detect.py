@@ -74,7 +74,8 @@ def open_detector(name: str = "auto", device: str = "auto") -> Detector:
 
     Args:
         name: as `choose_detector` understands it.
-        device: where openpose's networks run, as `device.pick_device` understands it; mediapipe runs on the CPU.
+        device: where openpose's networks run, as `device.pick_device` understands it; mediapipe, on the CPU, asks for
+            none.
 
     Raises:
         OptionError: another name, or no such device.

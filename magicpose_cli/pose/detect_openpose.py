@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import MissingDependencyError, ModelError
+from .follow import Follower
 from .opencv import load_cv2
 from .sequence import FramePose
 
@@ -27,10 +28,6 @@ WEIGHTS_FOLDER_VARIABLE = "MAGICPOSE_OPENPOSE_DIR"
 DETECTION_SHORT_SIDE_PX = 604
 """Larger frames are searched at this size, that of the paper's training videos: the port's memory grows with
 the picture (1 GB at 1080x1920), its accuracy does not."""
-
-SAME_PERSON_OVERLAP = 0.3
-"""Boxes of one person in two frames of a video share at least this part of what they cover; after a cut, and of others,
-they seldom do."""
 
 
 class Weights(NamedTuple):
@@ -87,7 +84,7 @@ class OpenposePoseDetector:
 
     def __init__(self, device: torch.device) -> None:
         self.several_people = 0
-        self._followed: BodyResult | None = None
+        self._follower = Follower()
         weights = find_weights()
         if weights is None:
             raise ModelError(
@@ -101,17 +98,17 @@ class OpenposePoseDetector:
 
     def detect(self, picture: np.ndarray) -> FramePose:
         """Find the person in the next frame; see `Detector.detect`."""
-        return self._find(picture, follow=True)
+        return self._find(picture, self._follower)
 
     def detect_still(self, picture: np.ndarray) -> FramePose:
         """Find the person in a picture of its own; see `Detector.detect_still`."""
-        return self._find(picture, follow=False)
+        return self._find(picture, Follower())
 
     def close(self) -> None:
         """Free the networks."""
         self._openpose = None
 
-    def _find(self, picture: np.ndarray, follow: bool) -> FramePose:
+    def _find(self, picture: np.ndarray, follower: Follower) -> FramePose:
         height_px, width_px = picture.shape[:2]
         small = self._searchable(picture)
         import torch
@@ -120,10 +117,10 @@ class OpenposePoseDetector:
             candidates, subset = self._openpose.body_estimation(small)
             people = self._openpose.body_estimation.format_body_result(candidates, subset)
             self.several_people += len(people) > 1
-            if not people:
+            chosen = follower.choose([_points(person) for person in people])
+            if chosen is None:
                 return FramePose.empty()
-            person = choose_person(people, self._followed if follow else None)
-            self._followed = person if follow else self._followed
+            person = people[chosen]
             left_hand, right_hand = self._openpose.detect_hands(person, small)
             face = self._openpose.detect_face(person, small)
         scale = (width_px / small.shape[1], height_px / small.shape[0])
@@ -172,39 +169,10 @@ def to_frame_pose(
     return pose
 
 
-def choose_person(people: Sequence[BodyResult], followed: BodyResult | None) -> BodyResult:
-    """Choose whose pose is taken.
-
-    Args:
-        people: who is in a frame, at least one.
-        followed: who was taken in the frame before.
-
-    Returns:
-        Who overlaps most with the one followed, at least by `SAME_PERSON_OVERLAP`; else the largest.
-    """
-    if followed is not None:
-        same = max(people, key=lambda person: _overlap(person, followed))
-        if _overlap(same, followed) >= SAME_PERSON_OVERLAP:
-            return same
-    return max(people, key=lambda person: _area_px2(*_corners(person)))
-
-
-def _overlap(one: BodyResult, other: BodyResult) -> float:
-    """Of the boxes around two bodies, what both share by what at least one covers."""
-    (start, end), (other_start, other_end) = _corners(one), _corners(other)
-    shared_px2 = _area_px2(np.maximum(start, other_start), np.minimum(end, other_end))
-    covered_px2 = _area_px2(start, end) + _area_px2(other_start, other_end) - shared_px2
-    return shared_px2 / max(covered_px2, 1.0)
-
-
-def _corners(body: BodyResult) -> tuple[np.ndarray, np.ndarray]:
-    """Upper left and lower right, (2,) px each."""
-    points = np.array([(point.x, point.y) for point in body.keypoints if point is not None] or [(0, 0)])
-    return points.min(axis=0), points.max(axis=0)
-
-
-def _area_px2(start: np.ndarray, end: np.ndarray) -> float:
-    return float(np.prod(np.maximum(end - start, 0)))
+def _points(body: BodyResult) -> np.ndarray:
+    """The body's points that were found, (n 2) px."""
+    found = [(point.x, point.y) for point in body.keypoints if point is not None]
+    return np.array(found or [(0.0, 0.0)])
 
 
 def _load(weights: Weights) -> Any:

@@ -10,6 +10,7 @@ and `disco_test_set`, `pose_map_disco_test_set`, `mask_disco_test_set` for the t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ..media.files import sha256_of
 from ..media.pictures import Placement
 from ..pose.draw import pose_map
 from ..pose.sequence import FramePose, PoseSequence
+from ..signals import Ended, unwind_on_signals
 from .body import BodyModel, check_extra, load_body
 
 FRAME_FOLDERS = {"train": "train_set", "test": "disco_test_set"}
@@ -136,8 +138,9 @@ def _render_all(plan: ClipPlan, missing: list[int], workers: int) -> Iterator[No
             yield
         return
     # spawned, not forked: torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_render_one, plan, index) for index in missing]
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=unwind_on_signals) as pool:
+        futures = [pool.submit(_render_in_worker, plan, index) for index in missing]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -148,6 +151,14 @@ def _render_all(plan: ClipPlan, missing: list[int], workers: int) -> Iterator[No
 
 def _render_one(plan: ClipPlan, index: int) -> None:
     write_clip(plan, index, render_clip(load_body(), plan, index))
+
+
+def _render_in_worker(plan: ClipPlan, index: int) -> None:
+    try:
+        _render_one(plan, index)
+    except Ended as error:
+        # unwound, so nothing is left; a pool would hand its worker the next clip
+        os._exit(int(error.code or 1))
 
 
 def is_complete(plan: ClipPlan, index: int) -> bool:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from magicpose_cli.diffusion.controls import Controls
 from magicpose_cli.diffusion.cost import count_costs
 from magicpose_cli.diffusion.fresh import sd15_sized
-from magicpose_cli.recipe import SamplingBlock
+from magicpose_cli.recipe import SamplingBlock, find_recipe, read_recipe
 
 from ..tiny import make_tiny
 
@@ -30,6 +30,18 @@ def test_sd15s_networks_cost_what_they_are_known_to():
     video = costs.of_video(16, SamplingBlock(num_inference_steps=1))
     ours = sum(flops.total for part, flops in video.items() if part != "VAE") / 16
     assert plain / ours == pytest.approx(1.51, abs=0.01)
+
+
+def test_presets_of_the_released_size_take_so_many_times_fewer_operations():
+    costs = count_costs(sd15_sized("meta", torch.float32), 512, 512)
+    block = read_recipe(find_recipe("sd15")).sampling
+
+    def total(preset: str) -> float:
+        video = costs.of_video(16, block.chosen(preset, None, None, None))
+        return sum(flops.total for part, flops in video.items() if part not in ("VAE", "pose embedding"))
+
+    times = {preset: total("paper") / total(preset) for preset in ("balanced", "fast", "draft")}
+    assert times == pytest.approx({"balanced": 2.5, "fast": 5.0, "draft": 6.2}, abs=0.1)
 
 
 def test_the_motion_module_is_counted_by_itself():

@@ -103,6 +103,30 @@ def test_nothing_is_filled_or_smoothed_across_a_cut():
     assert filled["left_hand"] == 0
 
 
+def test_frames_lost_at_a_cut_are_not_filled():
+    """A skeleton that slides from one person to another would be worse than none for a moment."""
+    path = np.zeros((20, 2))
+    path[12:] = 100, 0
+    parts = {part: without(getattr(sequence_of(20, path=path), part), slice(8, 12)) for part in POINT_COUNTS}
+    cleaned, filled = clean(sequence_of(20, **parts))
+    assert not any(filled.values())
+    np.testing.assert_allclose(cleaned.body, parts["body"], atol=1e-3)
+
+
+def test_a_single_point_that_jumps_is_not_smoothed_over_its_jump():
+    body = sequence_of(20).body.copy()
+    body[10:, WRIST, 0] += 120
+    cleaned, _ = clean(sequence_of(20, body=body))
+    np.testing.assert_allclose(cleaned.body, body, atol=1e-3)
+
+
+def test_hands_are_cleaned_where_little_of_the_body_is_seen():
+    poses = sequence_of(20)
+    body = without(poses.body, (slice(None), slice(2, None)))
+    hand = without(poses.left_hand, slice(9, 11))
+    assert clean(sequence_of(20, body=body, left_hand=hand))[1]["left_hand"] == 2
+
+
 def test_at_few_frames_a_second_fast_hands_stay_where_they_are():
     path = 40 * np.sin(np.arange(24))[:, None] * (1, 1)
     poses = sequence_of(24, fps=12, path=path)

@@ -14,7 +14,6 @@ from magicpose_cli.errors import ModelError
 from magicpose_cli.pose.detect import open_detector
 from magicpose_cli.pose.detect_openpose import (
     OpenposePoseDetector,
-    choose_person,
     find_weights,
     to_frame_pose,
 )
@@ -33,23 +32,6 @@ def test_results_become_a_pose_in_pixels():
     np.testing.assert_allclose(pose.body[:3], [[20, 60, 0.8], [0, 0, 0], [60, 120, 1]])
     np.testing.assert_allclose(pose.right_hand[:2], [[16, 24, 1], [0, 0, 0]])
     assert not pose.left_hand.any() and not pose.face.any()
-
-
-def person(left: float, top: float, size: float) -> SimpleNamespace:
-    corners = [point(left, top), point(left + size, top + size)]
-    return SimpleNamespace(keypoints=[*corners, *[None] * 16])
-
-
-def test_who_was_taken_is_followed_though_somebody_larger_comes_by():
-    small, large = person(100, 100, 80), person(300, 50, 200)
-    assert choose_person([small, large], None) is large
-    assert choose_person([small, large], person(110, 95, 80)) is small
-
-
-def test_after_a_cut_the_largest_is_taken_again():
-    small, large = person(100, 100, 80), person(300, 50, 200)
-    assert choose_person([small, large], person(0, 300, 90)) is large
-    assert choose_person([SimpleNamespace(keypoints=[None] * 18), small], person(0, 300, 90)) is small
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from types import FrameType
 
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_REPEATED_S = 10
+"""A launcher repeats what a cluster sent: one unwinding is enough for signals that come so soon after each other."""
 
 
 class Ended(SystemExit):
@@ -19,14 +23,16 @@ class Ended(SystemExit):
 def unwind_on_signals() -> None:
     """Let the signals that end this process raise `Ended` in its main thread.
 
-    One that is ignored (`nohup`) or handled already stays so. Worker processes keep theirs: their pool ends them.
+    One that is ignored (`nohup`) or handled already stays so.
     """
+    unwound_s = -math.inf
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        nonlocal unwound_s
+        if time.monotonic() - unwound_s > _REPEATED_S:
+            unwound_s = time.monotonic()
+            raise Ended(number)
+
     for number in _ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _unwind)
-
-
-def _unwind(number: int, frame: FrameType | None) -> None:
-    for each in _ENDING:
-        signal.signal(each, signal.SIG_IGN)  # a launcher repeats what a cluster sent: one unwinding is enough
-    raise Ended(number)
+            signal.signal(number, unwind)

@@ -28,7 +28,7 @@ def encoding(folder: Path, name: str, program: str = AS_MODULE) -> Iterator[subp
     command = ["encode", str(folder / "slow.gif"), "--fps", "1000", "-o", f"{out}/{name}"]
     with subprocess.Popen(
         [sys.executable, "-c", program + RUN, *command],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[1],
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -51,6 +51,28 @@ def test_a_signal_to_end_leaves_nothing(tmp_path: Path, number: signal.Signals, 
     assert process.returncode == 128 + number
     assert f"Ended by {number.name}." in said and "Traceback" not in said
     assert os.listdir(tmp_path / "out") == []
+
+
+def test_a_group_of_workers_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
+    """As a cluster and a closed terminal do it: the signal comes to the workers too."""
+    pytest.importorskip("anny", reason="the synth extra is not installed")
+    folder = tmp_path / "clips"
+    command = ["synth", "-o", str(folder), "--clips", "8", "--frames", "2", "--size", "64", "--workers", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "magicpose_cli", *command],
+        cwd=Path(__file__).parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while not (folder / "train_set").is_dir():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
 
 
 def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
