@@ -22,8 +22,8 @@ from .extra import from_eval_extra
 from .manifest import as_sentences
 from .plots import LINE_STYLES, frames_a_point, line_plot
 from .published import KEYS, PUBLISHED, SOURCES, Published
-from .records import Record
-from .tables import absent, best_of, measures, notes, title, unit_and_direction
+from .records import LEAST_CLIPS, Record
+from .tables import absent, best_of, few_clips, measures, notes, title, unit_and_direction
 
 Show = Callable[[str, int, int], Sequence[np.ndarray]]
 """(method, number of the clip from 0, frame from 1) -> reference, pose map, result, truth: uint8 ``(H W 3)``."""
@@ -93,6 +93,7 @@ def _context(
         "evaluated": as_sentences(report).replace("`", ""),
         "settings": _settings(report["settings"]),
         "hashes": report["settings"].get("clips_sha256", {}),
+        "least_clips": LEAST_CLIPS,
         "methods": [{"name": name, "style": i % LINE_STYLES} for i, name in enumerate(report["methods"])],
         "rows": _rows(report),
         "pairs": [_pair(pair) for pair in report.get("comparisons", [])],
@@ -131,15 +132,16 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         values = [method["values"].get(key) for method in methods]
         best = best_of(values, direction) if len(values) > 1 else []
         between = [method["intervals"].get(key) for method in methods]
+        clips = [few_clips(method, key) for method in methods]
         cells = [
-            {"value": _number(value, 4), "interval": _interval(ends), "best": i in best}
-            for i, (value, ends) in enumerate(zip(values, between, strict=True))
+            {"value": _number(value, 4), "interval": _interval(ends), "clips": few, "best": i in best}
+            for i, (value, ends, few) in enumerate(zip(values, between, clips, strict=True))
         ]
         rows.append({"key": key, "unit": unit, "direction": direction, "cells": cells})
     kept = [method["identity"] for method in methods]
     best = best_of([one["kept"] for one in kept], "higher") if len(kept) > 1 else []
     cells = [
-        {"value": f"{one['kept']} of {one['of']}", "interval": "", "best": i in best}
+        {"value": f"{one['kept']} of {one['of']}", "interval": "", "clips": "", "best": i in best}
         for i, one in enumerate(kept)
     ]
     return [*rows, {"key": "identity", "unit": "clips", "direction": "higher", "cells": cells}]
@@ -169,6 +171,7 @@ def _pair(pair: Mapping[str, Any]) -> dict[str, Any]:
                 "unit": unit,
                 "difference": _number(found["difference"], 3, "+"),
                 "interval": "" if ends is None else " .. ".join(_number(end, 3, "+") for end in ends),
+                "clips": found["clips"],
                 "ahead": ahead,
             }
         )

@@ -32,6 +32,9 @@ Record = dict[str, Any]
 Mean = Callable[[Sequence[Record]], float | None]
 """A value of all clips' records; None where there is none."""
 
+LEAST_CLIPS = 5
+"""So many clips must have a value for an interval: of one, all draws are alike, and of a few nearly so."""
+
 _DRAWS = 1000  # of the bootstrap
 
 
@@ -233,17 +236,23 @@ def identity_kept(records: Sequence[Record]) -> list[bool | None]:
 
 
 def interval(of_records: Mean, records: Sequence[Record]) -> tuple[float, float] | None:
-    """95 % bootstrap interval over clips (percentiles); None for fewer than two, or without a value."""
+    """95 % bootstrap interval over clips (percentiles); None where fewer than `LEAST_CLIPS` have a value."""
     return middle_of(bootstrap(of_records, records))
+
+
+def clips_behind(of_records: Mean, records: Sequence[Record]) -> list[bool]:
+    """For each clip, whether the value is made of it too."""
+    # laid beside itself, since a clip may have too few frames for a value of its own, and yet add to all clips'
+    return [of_records([record] * people.LEAST_FRAMES) is not None for record in records]
 
 
 def bootstrap(of_records: Mean, records: Sequence[Record]) -> list[float | None]:
     """The value of each of `_DRAWS` draws of as many clips, with replacement.
 
     All methods of an evaluation have the same draws, so that the difference of two, draw by draw, is a paired one.
-    Empty for fewer than two clips, or without a value.
+    Empty where fewer than `LEAST_CLIPS` have a value.
     """
-    if len(records) < 2 or of_records(records) is None:
+    if sum(clips_behind(of_records, records)) < LEAST_CLIPS:
         return []
     draw = np.random.default_rng(0)
     ready = [_as_arrays(record) for record in records]  # lists would be made arrays anew in each draw

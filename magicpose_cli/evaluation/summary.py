@@ -11,7 +11,7 @@ from .distances import Distances
 from .long_video import LEAST_FRAMES as LONG
 from .metrics import FACE_KEYS, METRICS
 from .people import LEAST_FRAMES, SMALLEST_FACE_PX
-from .records import MEANS, Record, bootstrap, identity_kept, middle_of
+from .records import LEAST_CLIPS, MEANS, Record, bootstrap, clips_behind, identity_kept, middle_of
 from .tables import unit_and_direction
 
 _NO_VALUE = {
@@ -34,6 +34,9 @@ _NO_DISTANCES = Distances({}, {}, {})
 Drawn = dict[str, list[float | None]]
 """By key of `MEANS`, its value in each draw of the bootstrap."""
 
+Behind = dict[str, list[bool]]
+"""By key of `MEANS`, whether each clip has a value."""
+
 
 def sum_up(
     records: Mapping[str, Sequence[Record]],
@@ -48,13 +51,17 @@ def sum_up(
         missing_weights: why a metric's network is not there, by key.
 
     Returns:
-        `methods`: by name `values` by key, `intervals` (95 %, bootstrap over clips; None for fewer than two clips),
-        `identity` (how many people were kept), `faces` (frames with one that is large enough) and `not_computed`
-        (reasons by key).
+        `methods`: by name `values` by key, `intervals` (95 %, bootstrap over clips; None where fewer than
+        `LEAST_CLIPS` have a value), `clips` (how many have one), `identity` (how many people were kept), `faces`
+        (frames with one that is large enough) and `not_computed` (reasons by key).
         `comparisons`: one dict a pair of methods, `methods`, their names, and `values`, the second less the first: by
-        key a `difference` and its `interval` (95 %, paired bootstrap over clips).
+        key a `difference`, its `interval` (95 %, paired bootstrap over clips) and `clips`, those with a value in both.
         `not_computed`: reasons by key for the metrics of `score` that no method has.
     """
+    behind: dict[str, Behind] = {
+        name: {key: clips_behind(mean, of_clips) for key, (_, mean) in MEANS.items()}
+        for name, of_clips in records.items()
+    }
     drawn = {
         name: {
             # a record may hold what was measured with weights that are no longer there
@@ -64,28 +71,36 @@ def sum_up(
         for name, of_clips in records.items()
     }
     methods = {
-        name: _summarise(of_clips, drawn[name], distances.get(name, _NO_DISTANCES), missing_weights)
+        name: _summarise(
+            of_clips, behind[name], drawn[name], distances.get(name, _NO_DISTANCES), missing_weights
+        )
         for name, of_clips in records.items()
     }
     pairs = []
     for first, second in combinations(records, 2):
         values = methods[first]["values"], methods[second]["values"]
-        found = _differences(*values, drawn[first], drawn[second])
+        found = _differences(*values, drawn[first], drawn[second], behind[first], behind[second])
         pairs.append({"methods": [first, second], "values": found})
     return {"methods": methods, "comparisons": pairs, "not_computed": _not_computed(methods, missing_weights)}
 
 
 def _summarise(
-    records: Sequence[Record], drawn: Drawn, distances: Distances, missing_weights: Mapping[str, str]
+    records: Sequence[Record],
+    behind: Behind,
+    drawn: Drawn,
+    distances: Distances,
+    missing_weights: Mapping[str, str],
 ) -> dict[str, Any]:
     kept = identity_kept(records)
     values = {key: None if key in missing_weights else mean(records) for key, (_, mean) in MEANS.items()}
     reasons = {
         key: missing_weights.get(key) or _why_none(key) for key, value in values.items() if value is None
     }
+    there = {key: value for key, value in values.items() if value is not None}
     return {
-        "values": {key: value for key, value in values.items() if value is not None} | distances.values,
+        "values": there | distances.values,
         "intervals": {key: middle_of(of_draws) for key, of_draws in drawn.items()},
+        "clips": {key: sum(behind[key]) for key in there},
         "identity": {
             "kept": kept.count(True),
             "of": len(kept) - kept.count(None),
@@ -110,15 +125,23 @@ def _faces_behind(
 
 
 def _differences(
-    first: Mapping[str, float], second: Mapping[str, float], first_drawn: Drawn, second_drawn: Drawn
+    first: Mapping[str, float],
+    second: Mapping[str, float],
+    first_drawn: Drawn,
+    second_drawn: Drawn,
+    first_behind: Behind,
+    second_behind: Behind,
 ) -> dict[str, Any]:
     found = {}
     for key in MEANS:
         if key not in first or key not in second or not unit_and_direction(key)[1]:
             continue
-        both = zip(second_drawn[key], first_drawn[key], strict=True)
-        drawn = [None if a is None or b is None else a - b for a, b in both]
-        found[key] = {"difference": second[key] - first[key], "interval": middle_of(drawn)}
+        clips = sum(a and b for a, b in zip(first_behind[key], second_behind[key], strict=True))
+        drawn = []
+        if clips >= LEAST_CLIPS:
+            both = zip(second_drawn[key], first_drawn[key], strict=True)
+            drawn = [None if a is None or b is None else a - b for a, b in both]
+        found[key] = {"difference": second[key] - first[key], "interval": middle_of(drawn), "clips": clips}
     return found
 
 

@@ -11,10 +11,11 @@ from ..media.pictures import resize_picture
 from .manifest import as_sentences
 from .metrics import METRICS
 from .people import JOINT_TOLERANCE, SMALLEST_FACE_PX
-from .records import MEANS
+from .records import LEAST_CLIPS, MEANS
 from .temporal import MARGIN_PX
 
 PAGE_WIDTH_PX = 1600
+INTERVALS = f"In brackets: 95 % bootstrap interval over clips, where {LEAST_CLIPS} or more have a value."
 
 
 def unit_and_direction(key: str) -> tuple[str, str]:
@@ -87,7 +88,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines.append("| identity | clips, higher | " + " | ".join(kept) + " |")
     lines += [
         "",
-        "In brackets: 95 % bootstrap interval over clips.",
+        INTERVALS,
         "",
         *(f"- {note}" for note in notes(report)),
         "",
@@ -153,16 +154,24 @@ def _counts(report: Mapping[str, Any]) -> str:
 
 
 def cell(method: Mapping[str, Any], key: str) -> str:
-    """A method's value as text, with its interval in brackets where it has one worth reading."""
+    """A method's value as text; in brackets an interval that is worth reading, and how many clips, if not all."""
     if key not in method["values"]:
         return "not computed"
     value, between = method["values"][key], method["intervals"].get(key)
     text = f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}" if abs(value) < 2 else f"{value:.2f}"
-    if between is None or key.endswith("_disco") or key.endswith("_of_truth"):
-        return text
-    low, high = between
-    digits = 3 if abs(value) < 2 else 2
-    return f"{text} ({low:.{digits}f}..{high:.{digits}f})"
+    notes = []
+    if between is not None and not key.endswith(("_disco", "_of_truth")):
+        low, high = between
+        digits = 3 if abs(value) < 2 else 2
+        notes.append(f"{low:.{digits}f}..{high:.{digits}f}")
+    notes += filter(None, [few_clips(method, key)])
+    return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def few_clips(method: Mapping[str, Any], key: str) -> str:
+    """How many clips have a value, where not all of them have one."""
+    clips, of = method["clips"].get(key), len(method["identity"]["by_clip"])
+    return "" if clips in (None, of) else f"{clips} of {of} clips"
 
 
 def as_table(report: dict[str, Any]) -> str:

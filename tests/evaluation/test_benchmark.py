@@ -185,7 +185,8 @@ def check_page_and_rows(out: Path, report: dict[str, Any]) -> None:
     assert len(pairs) == 3
     found = pairs["copy of the reference", "tiny"]
     copy, tiny = (report["methods"][name]["values"]["psnr"] for name in ("copy of the reference", "tiny"))
-    assert found["difference"] == pytest.approx(tiny - copy) and found["interval"][1] < 0
+    assert found["difference"] == pytest.approx(tiny - copy)
+    assert found["interval"] is None and found["clips"] == 2  # too few to be sure of anything
     page = (out / "report.html").read_text()
     for name in report["methods"]:
         assert f"<h3>{name}</h3>" in page
@@ -397,7 +398,7 @@ def test_equal_clips_are_ideal_and_noise_makes_each_number_worse() -> None:
         assert mean([ideal]) == pytest.approx(best)
         assert abs(mean([worse]) - best) > 0.05 * max(best, 1) or key == "ssim"
     assert identity_kept([ideal]) == [True]
-    low, high = interval(MEANS["psnr"][1], [ideal, worse])
+    low, high = interval(MEANS["psnr"][1], 3 * [ideal, worse])
     assert low < high and interval(MEANS["psnr"][1], [ideal]) is None
     assert MEANS["face_det"][1]([ideal]) == 1 and MEANS["face_cos"][1]([ideal]) is None
     assert ideal["long"] is None and MEANS["seam"][1]([ideal]) is None

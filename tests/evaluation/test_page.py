@@ -64,7 +64,8 @@ def show(method: str, clip: int, frame: int) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    of_methods = {name: records(psnr) for name, psnr in PSNR.items()}
+    # three times over, since two clips have no interval
+    of_methods = {name: records(3 * psnr) for name, psnr in PSNR.items()}
     return {
         "magicpose": "1.2.3",
         "settings": {
@@ -165,6 +166,16 @@ def test_a_difference_names_who_is_ahead(text: str, report: dict[str, Any]) -> N
     for key, ahead in (("psnr", "ours"), ("l1", "copy of the reference")):
         row = next(line for line in section.splitlines() if f'"row">{key}<' in line)
         assert f"<td>{pair['values'][key]['difference']:+#.3g}</td>" in row and f">{ahead}</td>" in row
+
+
+def test_of_too_few_clips_nobody_is_ahead(tmp_path: Path, report: dict[str, Any]) -> None:
+    two = {name: records(psnr) for name, psnr in PSNR.items()}
+    write_page(tmp_path / "report.html", {**report, **sum_up(two)}, two, show)
+    text = (tmp_path / "report.html").read_text()
+    section = text.partition("ours less copy of the reference")[2].partition("</section>")[0]
+    row = next(line for line in section.splitlines() if '"row">psnr<' in line)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", row)[1:] == ["–", "2", "–"]
+    assert "where 5 or more have a value" in " ".join(text.split())
 
 
 def test_each_clip_has_plots_with_a_line_a_method(text: str) -> None:

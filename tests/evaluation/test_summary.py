@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from magicpose_cli.evaluation.records import MEANS, interval
 from magicpose_cli.evaluation.summary import sum_up
-from magicpose_cli.evaluation.tables import best_of, unit_and_direction
+from magicpose_cli.evaluation.tables import best_of, cell, unit_and_direction
 
 PSNR = MEANS["psnr"][1]
-clip_values = st.lists(st.lists(st.floats(5, 50), min_size=1, max_size=4), min_size=2, max_size=6)
+clip_values = st.lists(st.lists(st.floats(5, 50), min_size=1, max_size=4), min_size=5, max_size=7)
 
 
 def records(psnr: list[list[float]]) -> list[dict[str, Any]]:
@@ -95,7 +95,34 @@ def test_each_two_methods_are_compared_on_what_has_a_better_side() -> None:
     assert [pair["methods"] for pair in found] == [["a", "b"], ["a", "c"], ["b", "c"]]
     assert set(found[0]["values"]) == set(FRAME_KEYS)
     (one,) = sum_up({"a": three["a"][:1], "b": three["b"][:1]})["comparisons"]
-    assert one["values"]["psnr"] == {"difference": 0, "interval": None}
+    assert one["values"]["psnr"] == {"difference": 0, "interval": None, "clips": 1}
+
+
+def test_few_clips_give_a_value_and_their_count_and_no_interval() -> None:
+    two = {name: records([[20.0]] * 16) for name in "ab"}
+    for name, error in (("a", 0.0), ("b", 0.4)):
+        for clip, record in enumerate(two[name]):
+            record["faces"] = {"found": [1.0], "face_dist_dlib": [None], "face_match_dlib": [0.0]}
+            # in four clips three frames with a face, which are too few in one, and in a fifth one that moves nothing
+            moving = [[t + error * (t - 0.2) ** 2, t] for t in (0.1, 0.2, 0.4)] if clip < 4 else []
+            for part in ("mouth", "eyes", "brows"):
+                record["openings"][part] = moving or ([[0.3, 0.3]] if clip == 4 else [None])
+            if clip == 7:
+                record["faces"]["face_dist_dlib"] = [0.3 + error]
+    found = sum_up(two)
+    ours, (pair,) = found["methods"]["b"], found["comparisons"]
+    for key, clips in (("face_dist_dlib", 1), ("expression", 4)):
+        assert key in ours["values"] and ours["clips"][key] == clips and ours["intervals"][key] is None
+        assert pair["values"][key]["interval"] is None and pair["values"][key]["clips"] == clips
+    assert cell(ours, "face_dist_dlib") == "0.700 (1 of 16 clips)"
+    assert cell(ours, "psnr") == "20.00 (20.00..20.00)"
+    assert ours["clips"]["psnr"] == 16 and ours["intervals"]["psnr"] == (20, 20)
+    for name in "ab":  # with a fifth one they are enough
+        two[name][4]["openings"] = two[name][0]["openings"]
+    assert sum_up(two)["methods"]["b"]["intervals"]["expression"] is not None
+    two["a"][3]["openings"] = two["a"][9]["openings"]  # both methods must have it
+    (pair,) = sum_up(two)["comparisons"]
+    assert pair["values"]["expression"]["interval"] is None and pair["values"]["expression"]["clips"] == 4
 
 
 def test_each_metric_has_a_value_or_a_reason() -> None:
