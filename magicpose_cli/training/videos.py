@@ -1,16 +1,27 @@
 """A folder of videos as clips to train on: frames and poses are taken out once, and kept beside the videos.
 
-    VIDEOS/a.mp4, VIDEOS/b.mov ...        to train on
-    VIDEOS/test/z.mp4 ...                 held out
-    VIDEOS/.magicpose/<W>x<H>@<fps>/      what was taken out, in the layout that data.py reads
+    VIDEOS/a.mp4, VIDEOS/b.mov ...              to train on
+    VIDEOS/test/z.mp4 ...                       held out
+    VIDEOS/.magicpose/clips/<W>x<H>@<fps>/      what was taken out, in the layout that data.py reads
+        <split>/a.mp4.000, a.mp4.001 ...        clips of consecutive frames
+        looked_at/<split>/a.mp4                 what was found in a video, once all its clips are there
 
-A video appears there whole or not at all, and one that is there is not looked at again.
+A clip is what one person does in consecutive frames: where the person is lost, where several are seen, and where the
+film is cut, another one begins. A video that was looked at is not looked at again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from fractions import Fraction
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from .. import console
 from ..errors import InputError
@@ -27,8 +38,12 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 LEAST_POINTS = 6
 """A frame with no more points of the body than this shows nobody to learn from (the reference's detection script)."""
 
-NOBODY = "nobody"
-"""Where videos that show nobody are noted, so that they are not looked at again."""
+CUT_LEVELS = 10.0
+"""Two frames whose colours differ by more (mean, 0..255) are of two shots. Successive frames of sixteen videos at 8 a
+second came to 7.3 at most, where a camera was shaken; frames of two different scenes to 11.6 and more."""
+
+LOOKED_AT = "looked_at"
+"""Where it is noted what was found in a video, the last thing that is written of it."""
 
 
 def holds_videos(folder: Path) -> bool:
@@ -57,15 +72,17 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
             found=f"{min(twice)} in both",
             remedy="Rename one, or take it out, where it is the same video.",
         )
-    clips = folder / ".magicpose" / f"{width_px}x{height_px}@{fps:g}"
+    clips = folder / ".magicpose" / "clips" / f"{width_px}x{height_px}@{fps:g}"
     todo = [
         (split, video)
         for split, place in (("train", folder), ("test", folder / "test"))
         for video in _videos(place)
-        if not (clips / SPLITS[split] / video.name).is_dir() and not (clips / NOBODY / video.name).is_file()
+        if not (clips / LOOKED_AT / split / video.name).is_file()
     ]
     if todo:
         name = choose_detector()
+        if name == "mediapipe":
+            console.say("mediapipe finds one person only: frames that show several cannot be left out.")
         with console.progress("Taking clips out of videos", len(todo), unit="videos") as bar:
             for split, video in todo:
                 bar.describe(f"Taking {video.name} apart")
@@ -76,7 +93,7 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
     if not videos_in(clips / SPLITS["train"]):
         raise InputError(
             expected=f"videos of a person in {folder}",
-            found="nobody in any of them",
+            found="no two frames in a row that show one person in any of them",
             remedy="Give videos in which one person is seen well.",
         )
     return clips
@@ -85,40 +102,88 @@ def clips_of_videos(folder: Path, width_px: int, height_px: int, fps: float) -> 
 def _take_apart(
     video: Path, clips: Path, split: str, size_px: tuple[int, int], fps: float, detector: Detector
 ) -> None:
-    """Write one video's frames, pose maps and keypoints; frames that show nobody are left out and counted."""
+    """Write one video's clips; frames that are left out are counted."""
     reader = FrameReader(video, fps=as_rate(str(fps)))
+    source = video.name, sha256_of(video)
+    counts: Counter[str] = Counter()
+    made = 0
+    for _, of_clip in groupby(_seen(reader, detector, counts), key=lambda one: one.clip):
+        seen = iter(of_clip)
+        first = list(islice(seen, 2))
+        if len(first) < 2:  # a frame alone has no other that it could be the reference of
+            counts["alone between those"] += 1
+            continue
+        name = f"{video.name}.{made:03d}"
+        _write_clip(chain(first, seen), name, clips, split, size_px, reader.fps, source)
+        made += 1
+    left_out = {why: counts[why] for why in ("with nobody", "with several people", "alone between those")}
+    kept = counts["frames"] - sum(left_out.values())
+    said = [f"{count} {why}" for why, count in left_out.items() if count]
+    found = f"{kept} of {counts['frames']} frames show one person, in {made} clips"
+    found += f"; left out: {', '.join(said)}" if said else ""
+    write_text(clips / LOOKED_AT / split / video.name, f"{found}\n")
+    console.say(f"{video.name}: {found}.")
+
+
+class _Seen(NamedTuple):
+    """A frame that shows one person, and the number of the clip that it is of."""
+
+    clip: int
+    picture: np.ndarray
+    pose: FramePose
+
+
+def _seen(frames: Iterable[np.ndarray], detector: Detector, counts: Counter[str]) -> Iterator[_Seen]:
+    """The frames that show one person; those that do not, and all, are counted."""
+    clip, before = 0, None
+    for picture in frames:
+        counts["frames"] += 1
+        colours = _colours(picture)
+        if before is not None and np.abs(colours - before).mean() > CUT_LEVELS:
+            clip += 1
+        before = colours
+        crowds = detector.several_people
+        pose = detector.detect(picture)
+        if detector.several_people > crowds:
+            counts["with several people"] += 1
+            clip += 1
+        elif int((pose.body[:, 2] > 0).sum()) <= LEAST_POINTS:
+            counts["with nobody"] += 1
+            clip += 1
+        else:
+            yield _Seen(clip, picture, pose)
+
+
+def _colours(picture: np.ndarray) -> np.ndarray:
+    """A small picture's values in order, by channel, float ``(n 3)``: what moves in it changes little of them."""
+    small = Image.fromarray(picture).resize((32, 32), Image.Resampling.BOX)
+    return np.sort(np.asarray(small, np.float32).reshape(-1, 3), axis=0)
+
+
+def _write_clip(
+    seen: Iterable[_Seen],
+    name: str,
+    clips: Path,
+    split: str,
+    size_px: tuple[int, int],
+    fps: Fraction,
+    source: tuple[str, str],
+) -> None:
+    """Write a clip's frames, pose maps and keypoints; `source` is its video's name and SHA-256."""
+    frames, maps = clips / SPLITS[split] / name, clips / f"pose_map_{SPLITS[split]}" / name
     poses: list[FramePose] = []
-    seen = 0
-    frames, maps = clips / SPLITS[split] / video.name, clips / f"pose_map_{SPLITS[split]}" / video.name
     # the frames are published last: with them the clip is whole
     with write_folder(frames, overwrite=True) as frames_out, write_folder(maps, overwrite=True) as maps_out:
-        for picture in reader:
-            seen += 1
-            pose = detector.detect(picture)
-            if int((pose.body[:, 2] > 0).sum()) <= LEAST_POINTS:
-                continue
+        for number, (_, picture, pose) in enumerate(seen):
             height, width = picture.shape[:2]
             # what is taller than the model's height stays: training cuts it at random
             place = Placement.crop(width, height, size_px[0], max(size_px[1], height * size_px[0] // width))
-            name = f"{len(poses):05d}.png"
-            save_picture(frames_out / name, place.apply(picture))
-            save_picture(maps_out / name, pose_map(pose, width, height, place))
+            save_picture(frames_out / f"{number:05d}.png", place.apply(picture))
+            save_picture(maps_out / f"{number:05d}.png", pose_map(pose, width, height, place))
             poses.append(pose)
-        if poses:
-            width, height = reader.info.width_px, reader.info.height_px
-            kept = PoseSequence.from_frames(poses, width, height, reader.fps, video.name, sha256_of(video))
-            keypoints = keypoints_of(clips, video.name)
-            keypoints.parent.mkdir(parents=True, exist_ok=True)
-            kept.save(keypoints)
-    if not poses:
-        _forget(frames, maps)
-        write_text(clips / NOBODY / video.name, f"{seen} frames\n")
-    console.say(f"{video.name}: {len(poses)} of {seen} frames show somebody.")
-
-
-def _forget(*folders: Path) -> None:
-    for folder in folders:
-        folder.rmdir()  # nothing was written to it
+        keypoints = keypoints_of(clips, name)
+        keypoints.parent.mkdir(parents=True, exist_ok=True)
+        PoseSequence.from_frames(poses, width, height, fps, *source).save(keypoints)
 
 
 def _videos(folder: Path) -> list[Path]:
