@@ -46,13 +46,21 @@ def presets(
     ] = None,
     device: Device = "auto",
     dtype: Dtype = DtypeName.auto,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Time solvers, steps and guidance on test clips, and find those that nothing beats: a model's presets."""
     from ..evaluation.candidates import as_markdown, compare_candidates
 
     table = compare_candidates(
-        dataset="synth", root=root, model=model, out=output, clips=clips, device=device, dtype=dtype.value
+        dataset="synth",
+        root=root,
+        model=model,
+        out=output,
+        clips=clips,
+        device=device,
+        dtype=dtype.value,
+        force=force,
     )
     console.result(table if as_json else as_markdown(table), as_json=as_json)
 

@@ -19,15 +19,16 @@ import numpy as np
 
 from .. import __version__, console
 from ..diffusion.facts import check_model, check_steps, read_facts
-from ..media.atomic import write_json, write_text
+from ..media.atomic import refuse_existing, write_json, write_text
 from ..recipe import Solver
 from ..weights import find_model
 from .datasets import find_clips
 from .datasets.clip import Size, TestClip
 from .reconstruction import psnr, ssim
 
-SEEN = 4
-"""Targets of each clip that are made: the first, and others evenly after it."""
+SEEN, SEEN_IN_MOTION = 4, 16
+"""Targets of each clip that are made: the first, and others evenly after it; by a motion module, which sees neighbours
+in them, the first so many, a whole window."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def compare_candidates(
     clips: int | None,
     device: str,
     dtype: str,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Measure all candidates and write what came of it.
 
@@ -75,10 +77,17 @@ def compare_candidates(
         model: name or folder; None for the best at hand.
         out: folder for the table and the plot.
         device, dtype: where and in which format.
+        force: replace a table and a plot that are there.
 
     Returns:
         The table as a document: for each candidate seconds a frame, PSNR, SSIM and whether it is on the front.
+
+    Raises:
+        OutputExistsError: one of the three files is there, and `force` is False.
     """
+    files = [out / f"presets.{kind}" for kind in ("json", "md", "svg")]
+    for path in files:
+        refuse_existing(path, overwrite=force)
     from ..device import pick_device, pick_dtype
     from ..diffusion.folder import load_model
 
@@ -106,14 +115,23 @@ def compare_candidates(
         "model": folder.name,
         "device": str(at),
         "clips": len(opened),
-        "frames": len(opened) * SEEN,
+        "frames": sum(len(_seen(pipeline, clip)) for clip in opened),
+        "consecutive": pipeline.motion_adapter is not None,
         "candidates": [{**row, "on_front": is_best} for row, is_best in zip(rows, best, strict=True)],
     }
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "presets.json", table, overwrite=True)
-    write_text(out / "presets.md", as_markdown(table))
-    write_text(out / "presets.svg", as_plot(table))
+    as_json, page, plot = files
+    write_json(as_json, table, overwrite=force)
+    write_text(page, as_markdown(table), overwrite=force)
+    write_text(plot, as_plot(table), overwrite=force)
     return table
+
+
+def _seen(pipeline: Any, clip: TestClip) -> list[int]:
+    """Numbers of the clip's frames that are made."""
+    if pipeline.motion_adapter is not None:
+        return list(clip.targets[:SEEN_IN_MOTION])
+    return [int(n) for n in np.linspace(clip.targets[0], clip.targets[-1], SEEN)]
 
 
 def _measure(pipeline: Any, candidate: Candidate, clips: Sequence[TestClip], size_px: Size) -> dict[str, Any]:
@@ -121,7 +139,7 @@ def _measure(pipeline: Any, candidate: Candidate, clips: Sequence[TestClip], siz
     seconds, decibels, similarities = 0.0, [], []
     for clip in clips:
         assert clip.maps is not None
-        numbers = [int(n) for n in np.linspace(clip.targets[0], clip.targets[-1], SEEN)]
+        numbers = _seen(pipeline, clip)
         truth, maps = clip.read(clip.frames, size_px, numbers), clip.read(clip.maps, size_px, numbers)
         start_s = time.perf_counter()
         made = pipeline(
@@ -158,10 +176,11 @@ def front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 def as_markdown(table: dict[str, Any]) -> str:
     """The table, fastest first; the front in bold."""
+    frames = "consecutive frames" if table["consecutive"] else "frames"
     lines = [
         f"# Ways of sampling {table['model']}",
         "",
-        f"{table['frames']} frames of {table['clips']} test clips on {table['device']}, magicpose "
+        f"{table['frames']} {frames} of {table['clips']} test clips on {table['device']}, magicpose "
         f"{table['magicpose']}. Bold: nothing here is both faster and better in PSNR.",
         "",
         "| solver and steps | seconds a frame | PSNR, dB | SSIM |",

@@ -3,17 +3,27 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicpose_cli.errors import ModelError
+from magicpose_cli.diffusion.pipeline import MagicPosePipeline
+from magicpose_cli.errors import ModelError, OutputExistsError
+from magicpose_cli.evaluation import candidates as candidates_module
 from magicpose_cli.evaluation.benchmark import benchmark
-from magicpose_cli.evaluation.candidates import as_markdown, as_plot, candidates, compare_candidates, front
+from magicpose_cli.evaluation.candidates import (
+    Candidate,
+    as_markdown,
+    as_plot,
+    candidates,
+    compare_candidates,
+    front,
+)
 from magicpose_cli.evaluation.settings import BenchmarkOptions
 
 from ..tiny import make_tiny
-from .layouts import write_magicpose_layout
+from .layouts import grey, write_magicpose_layout
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -35,6 +45,31 @@ def test_the_papers_way_comes_first_and_no_way_twice(guidance):
     assert any(candidate.guided != (0, 1) for candidate in tried) == (guidance != 1)
 
 
+def test_a_motion_module_sees_a_window_of_neighbours(tmp_path, monkeypatch):
+    make_tiny(motion=True).save_pretrained(tmp_path / "model")
+    write_magicpose_layout(tmp_path / "data", {"long": 24, "short": 9})
+    monkeypatch.setattr(candidates_module, "candidates", lambda guidance: [Candidate(1)])
+    asked = []
+    call = MagicPosePipeline.__call__
+
+    def watched(self, reference, maps, **settings):
+        asked.append(maps[:, 0, 0, 0])
+        return call(self, reference, maps, **settings)
+
+    monkeypatch.setattr(MagicPosePipeline, "__call__", watched)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "presets.md").write_text("old")
+    table = compare_candidates(
+        dataset="synth", root=tmp_path / "data", model=str(tmp_path / "model"), out=tmp_path / "out",
+        clips=None, device="cpu", dtype="fp32", force=True,
+    )  # fmt: skip
+    first, long, short = asked  # the first of all is not measured
+    assert np.array_equal(first, long)
+    assert long.tolist() == [grey(0, i, "poses") for i in range(1, 17)]
+    assert short.tolist() == [grey(1, i, "poses") for i in range(1, 9)]
+    assert table["frames"] == 24 and "24 consecutive frames of 2" in (tmp_path / "out/presets.md").read_text()
+
+
 def test_all_ways_are_measured_on_the_same_frames(tmp_path):
     make_tiny().save_pretrained(tmp_path / "model")
     write_magicpose_layout(tmp_path / "data")
@@ -43,6 +78,12 @@ def test_all_ways_are_measured_on_the_same_frames(tmp_path):
         clips=1, device="cpu", dtype="fp32",
     )  # fmt: skip
     assert json.loads((tmp_path / "out" / "presets.json").read_text()) == table
+    assert table["frames"] == 4
+    with pytest.raises(OutputExistsError, match=r"presets\.json exists.*--force"):
+        compare_candidates(
+            dataset="synth", root=tmp_path / "nowhere", model="none", out=tmp_path / "out",
+            clips=1, device="cpu", dtype="fp32",
+        )  # fmt: skip
     assert len(table["candidates"]) == len(candidates(2.0))
     assert all(row["seconds_per_frame"] > 0 and 0 < row["psnr"] < 60 for row in table["candidates"])
     assert as_markdown(table).count("**") == 2 * sum(row["on_front"] for row in table["candidates"])
