@@ -351,12 +351,25 @@ class TrainMotion(_TrainNetwork):
         self.settings = settings
         super().__init__(pipeline, clips, held_out, [pipeline.motion_adapter])
 
+    def samples(self) -> np.ndarray:
+        """The longest held-out clips, three rows each, the reference before them: pose maps, result and truth."""
+        strips = []
+        for clip in np.argsort(-np.diff(self.held_out.starts), kind="stable")[:_STRIPS]:
+            first, after = self.held_out.starts[clip : clip + 2]
+            numbers = np.arange(first, min(first + _STRIP_FRAMES, after))
+            truth, maps = self.held_out.pictures(numbers), self.held_out.pose_maps(numbers)
+            made = list(self.pipeline(truth[0], maps, num_inference_steps=10, seed=int(clip)))
+            strips += [np.concatenate([truth[0], *row], axis=1) for row in (maps, made, truth)]
+        width_px = max(strip.shape[1] for strip in strips)
+        return np.concatenate([np.pad(s, ((0, 0), (0, width_px - s.shape[1]), (0, 0))) for s in strips])
+
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
         drawn = self.clips.runs(seed, step, count, self.settings.frames)
         return self._batch(drawn, seed, step, share, conditional=count, with_pose=True)
 
 
+_STRIPS, _STRIP_FRAMES = 2, 8  # enough to see things move, in the time of 16 single frames
 HANDS = ("left_hand", "right_hand")
 
 

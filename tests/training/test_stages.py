@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -160,6 +161,23 @@ def test_after_the_base_stage_the_other_networks_start_from_the_unet(clips):
     pose = stage.pipeline.pose_controlnet.state_dict()
     assert torch.equal(pose["mid_block.resnets.0.conv1.weight"], unet["mid_block.resnets.0.conv1.weight"])
     assert "controlnet_mid_block.weight" in pose
+
+
+def test_the_motion_stage_shows_neighbouring_frames(clips):
+    grid = _stage("motion", clips).samples()
+    read = load_clips(clips, "train", 32, 32, cell_px=4)
+    assert grid.shape == (
+        2 * 3 * 32,
+        (1 + 6) * 32,
+        3,
+    )  # two clips, all of their six frames after the reference
+    for clip, top in ((0, 0), (1, 96)):
+        numbers = np.arange(6 * clip, 6 * clip + 6)
+        maps, made, truth = (grid[top + 32 * row : top + 32 * (row + 1)] for row in range(3))
+        for row, pictures in ((maps, read.pose_maps(numbers)), (truth, read.pictures(numbers))):
+            assert np.array_equal(row[:, 32:], np.concatenate(list(pictures), axis=1))
+            assert np.array_equal(row[:, :32], read.pictures(numbers)[0])
+        assert not np.array_equal(made[:, 32:64], made[:, 64:96])
 
 
 @pytest.mark.parametrize("name", STAGES)
