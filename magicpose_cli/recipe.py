@@ -158,8 +158,10 @@ class Optimisation(_Strict):
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     save_every: Positive = 1000
     """Optimizer steps between checkpoints."""
+    keep_every: int = Field(default=0, ge=0)
+    """Optimizer steps between models that stay, as ``model-<step>`` beside the last one; 0 keeps the last alone."""
     sample_every: Positive = 1000
-    """Optimizer steps between grids of pictures."""
+    """Optimizer steps between grids of pictures, and values of the held-out loss."""
 
 
 class VaeStage(Optimisation):

@@ -56,6 +56,7 @@ def fit(
     recipe: Recipe,
     seed: int,
     resume: bool,
+    held_out: Stage | None = None,
 ) -> Path:
     """Train a stage to its last step.
 
@@ -67,6 +68,8 @@ def fit(
         recipe: what it is of, to tell a resumed run what has changed.
         seed: of batches, noise and timesteps.
         resume: go on from ``run_dir``'s state where there is one.
+        held_out: the same stage on the test split: the loss of its first batch is logged beside the training's, always
+            of the same frames, noise and timesteps; None where there is no test split.
 
     Returns:
         The trained model's folder.
@@ -164,26 +167,32 @@ def fit(
             bar.advance(settings.batch_size)
             number = step + 1
             ends = number == settings.steps
-            if ends or number % 20 == 0:
-                mean = sum(losses) / len(losses)
-                log(number, mean, schedule.get_last_lr()[0])
-                bar.describe(f"{description}, loss {mean:.4f}")
-                losses = []
-            if ends or number % settings.save_every == 0:
+            samples = ends or number % settings.sample_every == 0
+            keeps = bool(settings.keep_every) and number % settings.keep_every == 0
+            if ends or keeps or number % settings.save_every == 0:
                 if is_main or sharded:
                     with _averaged(average, trained):
                         stage.finish()
                         whole = standalone(pipeline, module) if sharded else pipeline
                         if whole is not None:
-                            _save_model(whole, run_dir)
+                            _save_model(whole, run_dir / MODEL)
+                            if keeps:
+                                _save_model(whole, run_dir / f"{MODEL}-{number}")
                 # last, since it says how far the run is: killed before, the step is done again
                 save_state(accelerator, run_dir, {"stage": name, "step": number, **origin})
-            if (is_main or sharded) and (ends or number % settings.sample_every == 0):
+            unseen = None
+            if samples and (is_main or sharded):
                 # in this order: it is averages that are gathered
                 with _averaged(average, trained), whole_weights(module, pipeline), _evaluating(stage.module):
                     grid = stage.samples()
+                    unseen = _loss_on(held_out, stage.module, shares, accelerator.device)
                 if is_main:
                     save_picture(run_dir / "samples" / f"{number:06d}.png", grid)
+            if samples or number % 20 == 0:
+                mean = sum(losses) / len(losses)
+                log(number, mean, schedule.get_last_lr()[0], unseen)
+                bar.describe(f"{description}, loss {mean:.4f}")
+                losses = []
             accelerator.wait_for_everyone()
     # not end_training(): it parts the processes, and `train all` goes on with the next stage
     return run_dir / MODEL
@@ -225,8 +234,19 @@ def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
 
 
-def _save_model(pipeline: MagicPosePipeline, run_dir: Path) -> None:
-    with write_folder(run_dir / MODEL, overwrite=True) as folder:
+@torch.no_grad()
+def _loss_on(
+    held_out: Stage | None, module: torch.nn.Module, shares: int, device: torch.device
+) -> float | None:
+    """The loss on a fixed batch of held-out clips, in as many parts as a training batch."""
+    if held_out is None:
+        return None
+    parts = (_to_device(held_out.batch(0, 0, Share(index, shares)), device) for index in range(shares))
+    return float(torch.stack([module(**part) for part in parts]).mean())
+
+
+def _save_model(pipeline: MagicPosePipeline, target: Path) -> None:
+    with write_folder(target, overwrite=True) as folder:
         pipeline.save_pretrained(folder)
 
 
@@ -252,14 +272,20 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
         module.train()
 
 
+Log = Callable[[int, float, float, float | None], None]
+"""Takes step, loss, learning rate and held-out loss, which is None where it was not computed."""
+
+_COLUMNS = ("step", "loss", "learning_rate", "seconds", "held_out_loss")
+
+
 @contextmanager
-def _log(run_dir: Path, *, done: int, write: bool) -> Iterator[Callable[[int, float, float], None]]:
-    """A function that logs step, loss and learning rate to ``log.csv``, with the seconds since the start.
+def _log(run_dir: Path, *, done: int, write: bool) -> Iterator[Log]:
+    """A function that logs to ``log.csv``, with the seconds since the start.
 
     A resumed run's log goes on after the step that it goes on from; what a killed run wrote beyond that goes.
     """
     if not write:
-        yield lambda step, loss, rate: None
+        yield lambda step, loss, rate, unseen: None
         return
     run_dir.mkdir(parents=True, exist_ok=True)
     kept: list[list[str]] = []
@@ -269,8 +295,15 @@ def _log(run_dir: Path, *, done: int, write: bool) -> Iterator[Callable[[int, fl
     start_s = time.monotonic() - (float(kept[-1][3]) if kept else 0.0)
     with (run_dir / LOG).open("w", newline="", buffering=1) as file:
         rows = csv.writer(file)
-        rows.writerow(["step", "loss", "learning_rate", "seconds"])
-        rows.writerows(kept)
-        yield lambda step, loss, rate: rows.writerow(
-            [step, f"{loss:.6f}", f"{rate:.2e}", f"{time.monotonic() - start_s:.1f}"]
+        rows.writerow(_COLUMNS)
+        # an earlier version's log has no held-out loss
+        rows.writerows([*row, *[""] * (len(_COLUMNS) - len(row))] for row in kept)
+        yield lambda step, loss, rate, unseen: rows.writerow(
+            [
+                step,
+                f"{loss:.6f}",
+                f"{rate:.2e}",
+                f"{time.monotonic() - start_s:.1f}",
+                "" if unseen is None else f"{unseen:.6f}",
+            ]
         )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate import PartialState
 from accelerate.utils import disable_fsdp_ram_efficient_loading
 
@@ -13,7 +14,7 @@ from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import RecipeError
-from ..recipe import Optimisation, Recipe, find_recipe, read_recipe
+from ..recipe import MotionStage, Optimisation, Recipe, find_recipe, read_recipe
 from .data import SPLITS, Clips, load_clips
 from .given import check_clips, settings_of, stages_of
 from .linear import LOOKED_AT, start_linear
@@ -102,11 +103,12 @@ def run_stage(
     check_clips(data_dir, settings, [stage])
     cell_px = pipeline.latent_factor
     clips = load_clips(data_dir, "train", width_px, height_px, cell_px, settings.data.crop)
-    held_out = clips
+    held_out, tested = clips, None
     if (data_dir / SPLITS["test"]).is_dir():
         held_out = load_clips(data_dir, "test", width_px, height_px, cell_px)
+        tested = _tested(stage, optimisation, pipeline, held_out)
     else:
-        console.warn("no test split beside the clips: the sample grids show training clips.")
+        console.warn("no test split beside the clips: the sample grids show training clips, and there is no held-out loss.")
     console.say(f"{len(clips)} clips, {clips.total} frames; {len(held_out)} clips for the sample grids.")
     if settings.vae is not None and stage == "vae" and settings.vae.linear_start and not started:
         if init_dirs:
@@ -121,7 +123,19 @@ def run_stage(
         recipe=settings,
         seed=seed,
         resume=resume,
+        held_out=tested,
     )
+
+
+def _tested(
+    stage: str, settings: Optimisation, pipeline: MagicPosePipeline, held_out: Clips
+) -> Stage | None:
+    """The stage on held-out clips with all their conditions; None, which is said, where none is long enough."""
+    if isinstance(settings, MotionStage) and max(np.diff(held_out.starts)) < settings.frames:
+        console.say(f"no held-out loss: no test clip has {settings.frames} frames.")
+        return None
+    whole = {name: 0.0 for name in ("mask_face", "mask_hand", "drop_conditions") if hasattr(settings, name)}
+    return _make(stage, settings.model_copy(update=whole), pipeline, held_out, held_out)
 
 
 def _check_precision(settings: Optimisation) -> None:

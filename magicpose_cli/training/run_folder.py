@@ -1,7 +1,8 @@
 """A run's folder: whether there is a run in it, how far, and whether it may be gone on with.
 
-    RUN/model/      the pipeline                    RUN/log.csv     loss and rate by step
+    RUN/model/      the pipeline                    RUN/log.csv     loss and rate by step, held-out loss
     RUN/state/      what resuming needs             RUN/samples/    pictures to watch it learn
+    RUN/model-<step>/   as it was then, where the recipe says keep_every
 
 The model is written before the state, so that a state never stands without one.
 """

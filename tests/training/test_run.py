@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,10 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     _run("vae", clips, half, tmp_path / "broken")
     with pytest.raises(InputError, match="--resume"):
         _run("vae", clips, whole, tmp_path / "broken")
-    with (tmp_path / "broken" / "log.csv").open("a") as log:
-        log.write("3,9.9,1e-3,1.0\n")  # as a run leaves it that was killed before it saved again
+    log = tmp_path / "broken" / "log.csv"
+    rows = [row[:4] for row in csv.reader(log.open())]  # as earlier versions wrote it
+    rows.append(["3", "9.9", "1e-3", "1.0"])  # as a run leaves it that was killed before it saved again
+    log.write_text("".join(",".join(row) + "\n" for row in rows))
     resumed = _run("vae", clips, whole, tmp_path / "broken", resume=True)
     with pytest.raises(InputError, match="one of the vae stage"):
         _run("pose", clips, whole, tmp_path / "broken", resume=True)
@@ -104,6 +107,28 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
     rows = list(csv.DictReader((tmp_path / "broken" / "log.csv").open()))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert float(rows[1]["seconds"]) >= float(rows[0]["seconds"])
+    assert rows[0]["held_out_loss"] == "" and float(rows[1]["held_out_loss"]) > 0
+
+
+def test_models_stay_and_the_held_out_loss_is_of_the_same_batch(clips, stages, tmp_path):
+    # so small a rate changes nothing: what differs is the batch
+    numbers = {"learning_rate": 1e-12, "sample_every": 1, "keep_every": 2, "steps": 5, "save_every": 5}
+    masked = {"mask_face": 0.9, "drop_conditions": 0.5, "train_unet": True, "accumulate": 2}
+    recipe = write_recipe(tmp_path / "kept.toml", pose={**numbers, **masked})
+    model = _run("pose", clips, recipe, tmp_path / "run", stages["vae"])
+    assert sorted(p.name for p in (tmp_path / "run").glob("model*")) == ["model", "model-2", "model-4"]
+    assert not read_facts(tmp_path / "run" / "model-2").has_motion
+    assert _differ(_weights(tmp_path / "run" / "model-2", "unet"), _weights(model, "unet"))
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    assert len({row["loss"] for row in rows}) == 5
+    held_out = [float(row["held_out_loss"]) for row in rows]
+    assert len(held_out) == 5 and held_out == pytest.approx([held_out[0]] * 5, rel=1e-4)
+    bare = tmp_path / "bare"
+    shutil.copytree(clips / "train_set", bare / "train_set")
+    shutil.copytree(clips / "pose_map_train_set", bare / "pose_map_train_set")
+    _run("pose", bare, recipe, tmp_path / "other", stages["vae"])
+    rows = list(csv.DictReader((tmp_path / "other" / "log.csv").open()))
+    assert {row["held_out_loss"] for row in rows} == {""}
 
 
 def test_a_resumed_run_takes_the_recipes_numbers_and_no_other_optimizer(clips, stages, tmp_path):
@@ -162,11 +187,11 @@ def test_a_run_killed_while_it_writes_its_model_is_not_done(clips, tmp_path, mon
     written = []
     save = loop._save_model
 
-    def killed_the_second_time(pipeline, run_dir):
+    def killed_the_second_time(pipeline, target):
         if written:
             raise KeyboardInterrupt
-        written.append(run_dir)
-        save(pipeline, run_dir)
+        written.append(target)
+        save(pipeline, target)
 
     monkeypatch.setattr(loop, "_save_model", killed_the_second_time)
     with pytest.raises(KeyboardInterrupt):
