@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -337,8 +338,12 @@ def read_block(kind: type[Block], values: dict[str, Any], source: str) -> Block:
         ) from None
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe from TOML.
+
+    Args:
+        path: the file.
+        changes: entries that take the place of the file's, as ``pose.steps=5000``.
 
     Raises:
         RecipeError: not there, not TOML, or with a wrong entry.
@@ -349,7 +354,33 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(
             expected=f"a recipe in TOML at {path}", found=str(error), remedy="Give the path of a recipe."
         ) from None
-    return read_block(Recipe, values, str(path))
+    for change in changes:
+        _set(values, change)
+    return read_block(Recipe, values, " and --set ".join([str(path), *changes]))
+
+
+def _set(values: dict[str, Any], change: str) -> None:
+    """Put an entry into a recipe's tables: a value of TOML, or a word without its quotes."""
+    name, sign, text = change.partition("=")
+    *tables, entry = name.strip().split(".")
+    if not sign or not tables or not all([*tables, entry]):
+        raise RecipeError(
+            expected="an entry of a recipe and its value, as --set pose.steps=5000",
+            found=repr(change),
+            remedy="Correct it.",
+        )
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise RecipeError(
+                expected=f"a table {table} in the recipe",
+                found=f"a value, for --set {change}",
+                remedy="Correct it.",
+            )
+    try:
+        values[entry] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[entry] = text.strip()
 
 
 def find_recipe(recipe: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,15 @@ def train(
     recipe: Annotated[
         str, typer.Option(help="A recipe's name (mini, smoke, sd15) or TOML file: shapes, steps, rates.")
     ] = "mini",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An entry in place of the recipe's, as pose.steps=5000; can be repeated.",
+            metavar="ENTRY=VALUE",
+            show_default=False,
+        ),
+    ] = None,
     init: Annotated[
         list[Path] | None,
         typer.Option(
@@ -49,25 +59,30 @@ def train(
     from .. import console
     from ..training.given import check_given
 
-    inits = list(init or [])
+    inits, entries = list(init or []), tuple(changes or ())
     name = None if stage is StageName.all else stage.value
-    check_given(name, recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume, seed=seed)
+    check_given(
+        name,
+        recipe=recipe,
+        data_dir=data,
+        init_dirs=inits,
+        run_dir=output,
+        resume=resume,
+        seed=seed,
+        changes=entries,
+    )
     # now, since it takes seconds
     from ..training.run import part_processes, run_all, run_stage
 
-    if name is None:
-        folder = run_all(
-            recipe=recipe, data_dir=data, init_dirs=inits, run_dir=output, resume=resume, seed=seed
-        )
-    else:
-        folder = run_stage(
-            name,
-            recipe=recipe,
-            data_dir=data,
-            init_dirs=inits,
-            run_dir=output,
-            resume=resume,
-            seed=seed,
-        )
+    run = run_all if name is None else partial(run_stage, name)
+    folder = run(
+        recipe=recipe,
+        data_dir=data,
+        init_dirs=inits,
+        run_dir=output,
+        resume=resume,
+        seed=seed,
+        changes=entries,
+    )
     part_processes()
     console.result(folder)

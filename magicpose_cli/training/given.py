@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..diffusion.facts import MOTION_FRAMES, read_json
@@ -42,17 +42,18 @@ def check_given(
     run_dir: Path,
     resume: bool,
     seed: int,
+    changes: Sequence[str] = (),
 ) -> None:
     """See that a stage can start, or that all can, one after the other.
 
     Args:
         stage: one of `STAGES`, or None for all that the recipe has, each in a folder of its name in `run_dir`.
-        recipe, data_dir, init_dirs, run_dir, resume, seed: as `run_stage` takes them.
+        recipe, data_dir, init_dirs, run_dir, resume, seed, changes: as `run_stage` takes them.
 
     Raises:
         InputError: something that a stage needs is not there.
     """
-    settings = read_recipe(find_recipe(recipe))
+    settings = read_recipe(find_recipe(recipe), changes)
     stages = stages_of(settings) if stage is None else [stage]
     runs = {name: run_dir / name if stage is None else run_dir for name in stages}
     networks: dict[str, Path] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,14 @@ def part_processes() -> None:
 
 
 def run_all(
-    *, recipe: str, data_dir: Path, init_dirs: list[Path], run_dir: Path, resume: bool, seed: int
+    *,
+    recipe: str,
+    data_dir: Path,
+    init_dirs: list[Path],
+    run_dir: Path,
+    resume: bool,
+    seed: int,
+    changes: Sequence[str] = (),
 ) -> Path:
     """Run all stages that a recipe has, each in a folder of its name, from the model of the one before.
 
@@ -42,7 +50,7 @@ def run_all(
     `run_stage`.
     """
     inits = init_dirs
-    for stage in stages_of(read_recipe(find_recipe(recipe))):
+    for stage in stages_of(read_recipe(find_recipe(recipe), changes)):
         model = run_stage(
             stage,
             recipe=recipe,
@@ -51,6 +59,7 @@ def run_all(
             run_dir=run_dir / stage,
             resume=resume,
             seed=seed,
+            changes=changes,
         )
         inits = [*init_dirs, model]  # last, since a later folder's networks count: those that were trained
     return model
@@ -65,6 +74,7 @@ def run_stage(
     run_dir: Path,
     resume: bool,
     seed: int,
+    changes: Sequence[str] = (),
 ) -> Path:
     """Run a stage.
 
@@ -76,6 +86,7 @@ def run_stage(
         run_dir: the run's folder.
         resume: go on with the run that is there.
         seed: of fresh weights, batches and noise.
+        changes: of the recipe's entries, where it is a name or a path, as ``pose.steps=5000``.
 
     Returns:
         The trained model's folder.
@@ -86,7 +97,7 @@ def run_stage(
     disable_fsdp_ram_efficient_loading()  # each process reads its own weights, whatever a launcher asks for
     # before a model is loaded, since it says which of several GPUs is this process's
     PartialState(cpu=pick_device("auto").type == "cpu", timeout=LONGEST_WAIT)
-    settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe))
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(find_recipe(recipe), changes)
     optimisation = settings_of(stage, settings, recipe if isinstance(recipe, str) else "given")
     _check_precision(optimisation)
     check_run(stage, run_dir, resume, seed, optimisation)
@@ -108,7 +119,9 @@ def run_stage(
         held_out = load_clips(data_dir, "test", width_px, height_px, cell_px)
         tested = _tested(stage, optimisation, pipeline, held_out)
     else:
-        console.warn("no test split beside the clips: the sample grids show training clips, and there is no held-out loss.")
+        console.warn(
+            "no test split beside the clips: samples show training clips, and no held-out loss is logged."
+        )
     console.say(f"{len(clips)} clips, {clips.total} frames; {len(held_out)} clips for the sample grids.")
     if settings.vae is not None and stage == "vae" and settings.vae.linear_start and not started:
         if init_dirs:
@@ -127,9 +140,7 @@ def run_stage(
     )
 
 
-def _tested(
-    stage: str, settings: Optimisation, pipeline: MagicPosePipeline, held_out: Clips
-) -> Stage | None:
+def _tested(stage: str, settings: Optimisation, pipeline: MagicPosePipeline, held_out: Clips) -> Stage | None:
     """The stage on held-out clips with all their conditions; None, which is said, where none is long enough."""
     if isinstance(settings, MotionStage) and max(np.diff(held_out.starts)) < settings.frames:
         console.say(f"no held-out loss: no test clip has {settings.frames} frames.")

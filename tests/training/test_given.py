@@ -6,9 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from magicpose_cli.cli import app
 from magicpose_cli.errors import InputError, MagicPoseError, RecipeError
+from magicpose_cli.recipe import read_recipe
 from magicpose_cli.training.given import check_given
+from magicpose_cli.training.run_folder import read_step
 
 from ..tiny import make_tiny
 from .conftest import write_recipe
@@ -47,6 +51,35 @@ def test_all_stages_from_nothing_and_one_from_a_model(check, model, tmp_path):
     for stage in ("base", "pose", "motion"):
         with pytest.raises(InputError, match="a pose_controlnet to start"):
             check(stage, tmp_path / "less")
+
+
+def test_entries_that_are_set_take_the_place_of_the_recipes(clips, tmp_path):
+    recipe = write_recipe(tmp_path / "tiny.toml")
+    quick = "sampling.presets.quick"
+    changes = ["pose.steps=9", "pose.optimizer=muon", "unet.attention=[true, true]", "pose.steps = 8"]
+    changes += [f"{quick}.num_inference_steps=1", f"{quick}.guidance_scale=1.5"]
+    changed = read_recipe(recipe, changes)
+    assert (
+        changed.pose.steps == 8
+        and changed.pose.optimizer == "muon"
+        and changed.unet.attention == (True, True)
+    )
+    assert changed.sampling.presets["quick"].guidance_scale == 1.5
+    assert changed.pose.batch_size == read_recipe(recipe).pose.batch_size
+    for wrong, named in (
+        ("pose.stps=9", r"pose\.stps: Extra"), ("pos.steps=9", "pos: Extra"), ("pose.steps=-1", r"pose\.steps: "),
+        ("pose.steps=many", r"pose\.steps: "), ("steps=9", "'steps=9'"), ("pose.steps", "'pose.steps'"),
+        ("pose.steps.of=1", "a table steps"), (".steps=1", "'.steps=1'"),
+    ):  # fmt: skip
+        with pytest.raises(RecipeError, match=named):
+            read_recipe(recipe, [wrong])
+    out = tmp_path / "run"
+    command = ["train", "vae", "--recipe", recipe, "--data", clips, "-o", out, "--set", "vae.steps=1"]
+    refused = CliRunner().invoke(app, [*map(str, command), "--set", "vae.stepz=1"])
+    assert refused.exit_code == 2 and "vae.stepz" in refused.stderr and not out.exists()
+    done = CliRunner().invoke(app, [*map(str, command)])
+    assert done.exit_code == 0, done.stderr
+    assert read_step(out)["step"] == 1 and read_step(out)["recipe"]["vae"]["steps"] == 1
 
 
 def test_what_a_later_stage_lacks_is_told_before_the_first_trains(check, model, tmp_path):
