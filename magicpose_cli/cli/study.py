@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from .. import console
-from .options import AsJson, Device, Dtype, DtypeName, Model
+from ..errors import OptionError
+from .options import AsJson, Device, Dtype, DtypeName, Force, Model
 
 
 def ablation(
@@ -25,12 +26,27 @@ def ablation(
         int | None, typer.Option("--clips", min=1, help="Only the first so many test clips.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and noise.")] = 0,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            help="Folder of the metrics' networks' weights, as for eval.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train and evaluate the five rows of the paper's Table 3; started again, it goes on where it was."""
+    if weights is not None and not weights.is_dir():
+        raise OptionError(
+            expected="a folder of weights", found=f"none at {weights}", remedy="Check --weights."
+        )
     from ..training.ablation import as_markdown, run_ablation
 
-    table = run_ablation(recipe=recipe, data_dir=data, out=output, seed=seed, clips=clips)
+    table = run_ablation(
+        recipe=recipe, data_dir=data, out=output, seed=seed, clips=clips, weights_dir=weights
+    )
     if table is not None:
         console.result(table if as_json else as_markdown(table), as_json=as_json)
 

@@ -10,6 +10,10 @@
 Same data, and the same steps: the recipe's pose stage trains the ControlNet alone, or all jointly. The test clips are
 the dataset's, but in every second one faces or hands are missing from the poses, as where a detector finds none.
 
+Where the recipe trains the UNet too (`train_unet`; the paper's is frozen), the rows differ in more than they are named
+for, and the page says so: the lone ControlNet is trained with the base UNet and no reference, and joined to the
+appearance stage's UNet, which has moved on; and the full rows' UNet has had the joint stage's steps besides.
+
     OUT/stages/<stage>/     the runs              OUT/models/<row>/     what each row evaluates
     OUT/test-<hash>/        the test clips        OUT/rows/<row>/       its evaluation
     OUT/ablation.json, ablation.md                the table
@@ -32,7 +36,9 @@ from ..device import pick_device
 from ..errors import RecipeError
 from ..evaluation.benchmark import BenchmarkOptions, benchmark
 from ..evaluation.datasets import FRAMES, MAPS, MASKS
+from ..evaluation.metrics import METRICS
 from ..evaluation.page import check_dependencies
+from ..evaluation.tables import INTERVALS, cell
 from ..media.atomic import write_folder, write_json, write_text
 from ..media.files import sha256_of
 from ..media.pictures import save_picture
@@ -42,8 +48,20 @@ from .given import check_clips
 from .run import part_processes, run_stage
 from .start import starting_model
 
-SHOWN = ("psnr", "ssim", "l1", "pose_accuracy")
-"""Columns of the table, besides the identities kept."""
+SHOWN = (
+    "psnr",
+    "ssim",
+    "l1",
+    "pose_accuracy",
+    *(metric.key for metric in METRICS if "weights" in metric.needs),
+)
+"""Columns of the table, besides the identities kept; those without any value are left out."""
+
+UNET_TRAINS = (
+    "The UNet trains in this recipe, where the paper's is frozen. Row 2 joins a ControlNet that was trained with the "
+    "base UNet and no reference to the appearance stage's UNet, which has moved on; the full rows' UNet has had the "
+    "joint stage's steps besides. So what lies between row 2 and the full rows is not the joint stage's doing alone."
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,7 @@ _TAKEN = {"controlnet-alone": "pose_controlnet"}
 
 
 def run_ablation(
-    *, recipe: str, data_dir: Path, out: Path, seed: int, clips: int | None
+    *, recipe: str, data_dir: Path, out: Path, seed: int, clips: int | None, weights_dir: Path | None = None
 ) -> dict[str, Any] | None:
     """Train what is not trained yet, evaluate what is not evaluated yet, and write the table.
 
@@ -84,6 +102,7 @@ def run_ablation(
         out: folder for all of it.
         seed: of weights, batches and noise.
         clips: evaluate the first so many test clips; None for all.
+        weights_dir: folder of the weights of the metrics' networks.
 
     Returns:
         The table as a document; None in all processes but the first, which train with it and leave the rest to it.
@@ -118,11 +137,24 @@ def run_ablation(
     for row in ROWS:
         folder = _put_together(row, models, settings, out / "models")
         options = BenchmarkOptions(
-            "synth", test_set, clips, str(folder), guidance=None if row.guided else 1.0, seed=seed
+            "synth",
+            test_set,
+            clips,
+            str(folder),
+            guidance=None if row.guided else 1.0,
+            seed=seed,
+            weights_dir=weights_dir,
         )
         report = benchmark(options, out / "rows" / folder.name)
         rows.append({"row": row.name, **report["methods"][folder.name]})
-    table = {"magicpose": __version__, "recipe": recipe, "frames": report["frames"], "rows": rows}
+    stages = settings.appearance, settings.pose
+    table = {
+        "magicpose": __version__,
+        "recipe": recipe,
+        "frames": report["frames"],
+        "unet_trains": any(stage.train_unet for stage in stages if stage is not None),
+        "rows": rows,
+    }
     write_json(out / "ablation.json", table)
     write_text(out / "ablation.md", as_markdown(table))
     return table
@@ -197,21 +229,19 @@ def _write_test_set(clips: Clips, folder: Path) -> None:
 
 def as_markdown(table: dict[str, Any]) -> str:
     """The table as a page."""
+    shown = [key for key in SHOWN if any(key in row["values"] for row in table["rows"])]
     lines = [
         f"# Ablation (the paper's Table 3) with the recipe {table['recipe']}",
         "",
         f"{table['frames']} frames of test clips; in every second clip faces or hands are missing from the poses. "
-        "In brackets: 95 % bootstrap interval over clips.",
+        + INTERVALS,
         "",
-        "| row | " + " | ".join(SHOWN) + " | identity |",
-        "| --- |" + " --- |" * (len(SHOWN) + 1),
+        *([UNET_TRAINS, ""] if table["unet_trains"] else []),
+        "| row | " + " | ".join(shown) + " | identity |",
+        "| --- |" + " --- |" * (len(shown) + 1),
     ]
     for row in table["rows"]:
-        cells = []
-        for key in SHOWN:
-            value, between = row["values"].get(key), row["intervals"].get(key)
-            text = "not computed" if value is None else f"{value:.3f}"
-            cells.append(text if between is None else f"{text} ({between[0]:.3f}..{between[1]:.3f})")
+        cells = [cell(row, key) for key in shown]
         kept = row["identity"]
         lines.append(f"| {row['row']} | " + " | ".join(cells) + f" | {kept['kept']} of {kept['of']} |")
     return "\n".join(lines) + "\n"

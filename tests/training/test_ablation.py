@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from magicpose_cli.cli import app
 from magicpose_cli.media.pictures import load_picture
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
-from magicpose_cli.training.ablation import ROWS
+from magicpose_cli.training.ablation import ROWS, UNET_TRAINS, as_markdown
 
 from .conftest import write_recipe
 
@@ -54,6 +54,12 @@ def test_five_rows_are_trained_and_evaluated_and_again(dataset: Path, tmp_path: 
     assert [row["row"] for row in table["rows"]] == [row.name for row in ROWS]
     assert all(row["values"]["psnr"] > 0 for row in table["rows"])
     assert all(f"| {row.name} |" in done.stdout for row in ROWS)
+    assert table["unet_trains"] and UNET_TRAINS in done.stdout
+    assert "Row 2 joins" not in as_markdown({**table, "unet_trains": False})
+    # a network's metric is a column where any row has it
+    table["rows"][1]["values"]["lpips"] = 0.25
+    assert "| lpips |" in as_markdown(table) and "fid_vid" not in as_markdown(table)
+    assert as_markdown(table).count("not computed |") >= len(ROWS) - 1 and "| 0.250 |" in as_markdown(table)
 
     def weights(model: str, part: str) -> dict[str, torch.Tensor]:
         (folder,) = (out / "models").glob(f"{model}-{'[0-9a-f]' * 8}")
