@@ -10,7 +10,7 @@ import typer
 
 from .. import console
 from ..errors import OptionError
-from .options import AsJson, Guidance, Solver, Steps
+from .options import AsJson, DtypeName, Guidance, Solver, Steps
 
 if TYPE_CHECKING:
     from ..evaluation.metrics import Protocol
@@ -160,6 +160,18 @@ def evaluate(
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
     ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="auto (the default), cpu, cuda, cuda:N or mps; on cuda the metrics' networks run, too.",
+            show_default=False,
+        ),
+    ] = None,
+    dtype: Annotated[
+        DtypeName | None,
+        typer.Option("--dtype", help="The model's number format; auto by default.", show_default=False),
+    ] = None,
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Each frame's number and PSNR below it in the videos.")
     ] = False,
@@ -195,7 +207,7 @@ def evaluate(
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
         "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
         "--skip-bad": skip_bad, "--solver": solver, "--preset": preset,
-        "--csv": csv, "--numbers": numbers,
+        "--csv": csv, "--numbers": numbers, "--device": device, "--dtype": dtype,
     }  # fmt: skip
     _refuse_strangers(
         "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
@@ -225,6 +237,8 @@ def evaluate(
             preset,
             seed or 0,
             without_motion=without_motion,
+            device=device or "auto",
+            dtype=(dtype or DtypeName.auto).value,
             predictions=tuple(predictions or ()),
             split=(split or SplitName.disco).value,
             stride=stride or 1,
@@ -273,6 +287,8 @@ _TAKEN = {
         "--preset",
         "--seed",
         "--without-motion",
+        "--device",
+        "--dtype",
         "--split",
         "--predictions",
         "--stride",
@@ -314,7 +330,7 @@ def _refuse_without(dataset: DatasetName, given: dict[str, Any]) -> None:
             remedy="Leave --split out.",
         )
     if given["--predictions"] and given["--model"] is None:
-        of_models = ("--steps", "--guidance", "--solver", "--preset", "--seed", "--without-motion")
+        of_models = ("--steps", "--guidance", "--solver", "--preset", "--seed", "--without-motion", "--dtype")
         idle = [name for name in of_models if given[name] not in (None, False)]
         if idle:
             raise OptionError(

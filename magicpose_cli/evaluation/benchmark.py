@@ -21,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__, console
+from ..device import pick_device, pick_dtype
 from ..diffusion.facts import check_model, check_steps, read_facts
 from ..errors import InputError, OptionError
 from ..media.atomic import write_folder, write_json
@@ -52,6 +53,9 @@ from .stopwatch import Stopwatch
 from .summary import sum_up
 from .writing import write_results
 
+if TYPE_CHECKING:
+    import torch
+
 
 def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> dict[str, Any]:
     """Evaluate a model, or what others made, on a dataset's test clips.
@@ -66,7 +70,7 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
 
     Raises:
         InputError: no dataset, no model, a bad clip, or a folder that holds another evaluation.
-        OptionError: options that need a model, and there is none.
+        OptionError: options that need a model, and there is none; a device or a number format that is not here.
         MissingDependencyError: the eval extra is not installed.
     """
     check_dependencies()
@@ -85,6 +89,9 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
         predictions=predictions,
         known=partial(were_good, before),
     )
+    device = pick_device(options.device)
+    if model is not None:
+        pick_dtype(options.dtype, device)  # now, since a model is loaded when its first clip is made
     settings = settings_of(options, model, predictions, selection)
     detector_name = settings["poses"] = detector_for(selection) if model is not None else None
     claim(out, settings, before)
@@ -99,7 +106,9 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
     if options.gt == "vae" and model is not None:
         _make_all("Truth through the VAE", results.truth_dir, model.through_vae, clips, results.sizes)
     methods = [*names, *(method.name for method in predictions)]
-    records, measured = _measure(results, methods, clips, options.weights_dir)
+    # nobody has tried the metrics' networks on mps
+    computes = device if device.type == "cuda" else "cpu"
+    records, measured = _measure(results, methods, clips, options.weights_dir, computes)
     report = {
         "magicpose": __version__,
         "settings": settings,
@@ -114,11 +123,16 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
 
 
 def _measure(
-    results: Results, methods: Sequence[str], clips: Sequence[TestClip], weights_dir: Path | None
+    results: Results,
+    methods: Sequence[str],
+    clips: Sequence[TestClip],
+    weights_dir: Path | None,
+    device: torch.device | str,
 ) -> tuple[dict[str, list[Record]], dict[str, Any]]:
     """The records of all methods, and what they come to, with what measured it and how long that took."""
     watch, detecting, whole = Stopwatch(), Stopwatch(), Stopwatch()
-    networks = load_networks((m.key for m in METRICS if "weights" in m.needs), weights_dir, watch)
+    keys = [m.key for m in METRICS if "weights" in m.needs]
+    networks = load_networks(keys, weights_dir, watch, device)
     with whole.running():
         records = record_all(results, methods, clips, networks, detecting)
         distances = distances_of(

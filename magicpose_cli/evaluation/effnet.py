@@ -22,11 +22,12 @@ SIDE_PX = 224
 BATCH_SIZE = 16  # frames
 
 
-def load_effnet(weights: Path) -> nn.Module:
-    """The network with its weights, on the CPU; float ``(b 3 224 224)`` in [-1, 1] to ``(b 1280)``.
+def load_effnet(weights: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """The network with its weights; float ``(b 3 224 224)`` in [-1, 1] to ``(b 1280)``.
 
     Args:
         weights: ``efficientnet-lite0-57934424.pth``.
+        device: where to compute.
 
     Raises:
         ModelError: not that file.
@@ -37,7 +38,7 @@ def load_effnet(weights: Path) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         network = EfficientNet.from_name("efficientnet-lite0")
     fill(network, read_weights(weights), weights)
-    return _Features(network).eval().requires_grad_(False)
+    return _Features(network).eval().requires_grad_(False).to(device)
 
 
 class _Features(nn.Module):
@@ -59,9 +60,9 @@ def effnet_features(network: nn.Module, frames: Iterable[np.ndarray]) -> np.ndar
         network: from `load_effnet`.
         frames: uint8 ``(H W 3)`` each; resized to 224x224, bicubic and antialiased.
     """
-    found = [np.empty((0, FEATURES), np.float32)]
+    found, device = [np.empty((0, FEATURES), np.float32)], next(network.parameters()).device
     with torch.inference_mode():
         for batch in batches((resized_bicubic(frame, SIDE_PX) for frame in frames), BATCH_SIZE):
-            pictures = torch.from_numpy(batch).permute(0, 3, 1, 2) / 127.5 - 1
-            found.append(network(pictures).numpy())
+            pictures = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2) / 127.5 - 1
+            found.append(network(pictures).cpu().numpy())
     return np.concatenate(found)

@@ -52,6 +52,8 @@ class Model:
     def make(self, clip: TestClip, size_px: Size, *, keep_motion: bool = True) -> Iterator[np.ndarray]:
         """Frames for a clip's targets."""
         assert clip.maps is not None, "a model needs pose maps"
+        from ..device import frames_at_once, total_memory
+
         pipeline = self._load() if keep_motion else self._without_motion()
         made = pipeline(
             clip.reference(self.size_px),
@@ -61,6 +63,7 @@ class Model:
             solver=self.sampling.solver,
             guided=self.sampling.guided,
             seed=self.seed + clip.number,
+            batch=frames_at_once(total_memory(pipeline.device), pipeline.dtype, *self.size_px),
         )
         return (_at(frame, size_px) for frame in made)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from .clips import Numbered
 from .faces import FaceNetwork
 from .metric_weights import find_weights, weights_of
 from .stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    import torch
 
 OF_FRAMES_ALONE = ("fid", "fid_clean", "fid_effnet_lite0")
 """Distances of frames, whatever video they belong to; the others are of clips."""
@@ -54,14 +58,18 @@ class Networks:
 
 
 def load_networks(
-    keys: Iterable[str], weights_dir: Path | None = None, watch: Stopwatch | None = None
+    keys: Iterable[str],
+    weights_dir: Path | None = None,
+    watch: Stopwatch | None = None,
+    device: torch.device | str = "cpu",
 ) -> Networks:
-    """Load the networks of some metrics, on the CPU.
+    """Load the networks of some metrics.
 
     Args:
         keys: of those metrics that `metrics.METRICS` says need weights.
         weights_dir: where their weights are looked for, before torch's own place.
         watch: runs whenever one of them does.
+        device: where to compute; dlib's network stays on the CPU.
 
     Raises:
         ModelError: a file that is not what its name says.
@@ -73,7 +81,7 @@ def load_networks(
             found.missing[key] = reason
             continue
         try:
-            _load(key, path, found, watch)
+            _load(key, path, found, watch, device)
         except MissingDependencyError as error:
             found.missing[key] = str(error)
             continue
@@ -91,12 +99,12 @@ def too_few(samples: tuple[int, int], key: str) -> str:
     return f"it needs {SMALLEST_SAMPLE} {what} on each side, there are {samples[0]} and {samples[1]}."
 
 
-def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
+def _load(key: str, path: Path, found: Networks, watch: Stopwatch, device: torch.device | str) -> None:
     from . import inception, perceptual, video_features
 
     if key in ("lpips", "lpips_disco"):
         if not found.of_frames:  # both have one network
-            network = perceptual.load_lpips(path)
+            network = perceptual.load_lpips(path, device)
             watch.attach(network)
             found.of_frames["lpips_disco"] = partial(perceptual.lpips_disco, network)
             found.of_frames["lpips"] = partial(perceptual.lpips, network)
@@ -104,7 +112,7 @@ def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
         from .adaface import face_network, load_adaface
 
         if key not in found.face_keys:  # both have one network
-            adaface = load_adaface(path)
+            adaface = load_adaface(path, device=device)
             watch.attach(adaface)
             found.of_faces.append(face_network(adaface))
     elif key in ("face_dist_dlib", "face_match_dlib"):
@@ -115,12 +123,12 @@ def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
     elif key == "fid_effnet_lite0":
         from .effnet import effnet_features, load_effnet
 
-        effnet = load_effnet(path)
+        effnet = load_effnet(path, device)
         watch.attach(effnet)
         found.of_videos[key] = lambda videos: effnet_features(effnet, _frames(videos))
     elif key in ("fid", "fid_clean"):
         if key not in found.of_videos:  # both have one network
-            network = inception.load_inception(path)
+            network = inception.load_inception(path, device)
             watch.attach(network)
             clean = inception.clean_inception(network)
             found.of_videos["fid"] = lambda videos: inception.inception_features(network, _frames(videos))
@@ -129,7 +137,7 @@ def _load(key: str, path: Path, found: Networks, watch: Stopwatch) -> None:
             )
     else:
         load = {"fid_vid": video_features.load_resnet, "fvd": video_features.load_i3d}[key]
-        video_network = load(path)
+        video_network = load(path, device)
         watch.attach(video_network.network)
         found.of_videos[key] = partial(video_features.video_features, video_network)
 

@@ -33,7 +33,7 @@ class BenchmarkOptions:
         steps, guidance, solver: None is the model's own.
         seed: of the noise.
         without_motion: the model without its motion module too, beside it.
-        device, dtype: where and in which format to compute.
+        device, dtype: where the model computes, and in which format; on a CUDA GPU the metrics' networks do too.
         predictions: ``DIR`` or ``NAME=DIR``, what others made.
         split: one of `datasets.SPLITS`, for ``tiktok``.
         stride: take every so manyth target.

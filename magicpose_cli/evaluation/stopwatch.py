@@ -28,7 +28,7 @@ class Stopwatch:
             self.seconds += time.perf_counter() - started
 
     def attach(self, network: nn.Module) -> None:
-        """Run whenever a network on the CPU does."""
+        """Run whenever a network does; on a GPU, which works on by itself, until it has been told what to do."""
         network.register_forward_pre_hook(lambda *_: self._start())
         network.register_forward_hook(lambda *_: self._stop())
 

@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 from magicpose_cli.cli import app
 from magicpose_cli.media.video import open_writer
 
+from ..evaluation.layouts import write_magicpose_layout
+from ..tiny import make_tiny
+
 
 @pytest.fixture(autouse=True)
 def no_torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +99,23 @@ def test_other_lengths_are_cut_unless_the_papers_numbers_are_asked_for(
     assert "3 frames are compared; long has 2 more" in " ".join(done.stderr.split())
     done = CliRunner().invoke(app, [*command, "--protocol", "disco"])
     assert done.exit_code == 2 and "5 generated and 3 true" in " ".join(done.stderr.split())
+
+
+def test_a_test_sets_device_and_format_are_checked_before_anything_is_made(tmp_path: Path) -> None:
+    make_tiny().save_pretrained(tmp_path / "tiny")
+    write_magicpose_layout(tmp_path / "data")
+    out = tmp_path / "out"
+    data = ["--dataset", "synth", "--root", str(tmp_path / "data"), "-o", str(out)]
+    model = ["--model", str(tmp_path / "tiny")]
+    for command, message in (
+        ([*data, *model, "--device", "cuda:99"], "'cuda:99'"),
+        ([*data, *model, "--device", "cpu", "--dtype", "fp16"], "fp16 on the CPU"),
+        ([*data, "--predictions", "x", "--dtype", "fp32"], "name a model with --model"),
+        (["a.mp4", "--truth", "b.mp4", "--device", "cpu"], "that go without --dataset"),
+    ):
+        done = CliRunner().invoke(app, ["eval", *command])
+        assert done.exit_code == 2 and message in " ".join(done.stderr.split()), done.stderr
+        assert not out.exists()
 
 
 def test_weights_must_be_a_folder_and_of_use(clips: tuple[str, str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from magicpose_cli.evaluation import metric_weights, score
 from magicpose_cli.evaluation.metrics import METRICS
+from magicpose_cli.evaluation.networks import load_networks
 from magicpose_cli.evaluation.protocol import compare
 from magicpose_cli.evaluation.report import as_table, make_report
 from magicpose_cli.media.files import sha256_of
@@ -62,6 +63,15 @@ def test_golden_lpips_and_fid(vgg16_weights: Path, inception_weights: Path, tmp_
     assert found["fid"] > 0
     keys = [metric.key for metric in METRICS if metric.key in found]
     assert [key for key in found if key not in ("frames", "not_computed")] == keys
+
+
+def test_networks_are_where_they_are_asked_to_be(
+    vgg16_weights: Path, resnet_weights: Path, tmp_path: Path
+) -> None:
+    folder = alone(resnet_weights, alone(vgg16_weights, tmp_path / "w"))
+    found = load_networks(["lpips", "fid_vid"], folder, device="meta")
+    networks = found.of_frames["lpips"].args[0], found.of_videos["fid_vid"].args[0].network
+    assert {p.device.type for network in networks for p in network.parameters()} == {"meta"}
 
 
 def test_equal_videos_are_best(vgg16_weights: Path, resnet_weights: Path, tmp_path: Path) -> None:
