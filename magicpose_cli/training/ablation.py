@@ -219,7 +219,7 @@ def _write_test_set(clips: Clips, folder: Path) -> None:
                 if source.is_dir():
                     (written / kind).mkdir(exist_ok=True)
                     os.symlink(source.resolve(), written / kind / frames.name)
-            maps = clips.maps_without(np.arange(first, last), hidden[video % len(hidden)])
+            maps = clips.pose_maps(np.arange(first, last), without=hidden[video % len(hidden)])
             target = written / MAPS / frames.name
             target.mkdir(parents=True)
             for path, pose in zip(clips.frame_paths[first:last], maps, strict=True):

@@ -2,7 +2,7 @@
 
     DIR/train_set/<video>/<frame>.png
     DIR/pose_map_train_set/<video>/<frame>.png        (test split: disco_test_set, pose_map_disco_test_set)
-    DIR/poses/<video>.npz                             (keypoints, where there are any)
+    DIR/poses/<video>.npz                             (keypoints, where there are any: without maps they are drawn)
 
 Pictures are read when they are asked for. They come to the model's width; what is taller than the model's height is
 cut to it at some row: in the middle, or at random, alike for a reference and its targets (paper 5.1).
@@ -12,7 +12,9 @@ Each draw depends on (seed, step) alone, so a resumed run sees the batches that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,8 @@ class Clips:
         cell_px: px of a latent cell: pictures are cut at multiples of it.
         spare_rows: by how many cells each video's pictures are taller than the model's height, ``(videos,)``.
         is_random: cut at random rows, or all in the middle.
+        draws: where there are keypoints, all maps are drawn from them: those on disk are not complete, or of another
+            style, by which a map that lacks a part would be told from one that does not.
     """
 
     folder: Path
@@ -67,6 +71,7 @@ class Clips:
     cell_px: int
     spare_rows: np.ndarray
     is_random: bool
+    draws: bool = True
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -94,20 +99,46 @@ class Clips:
         height, width = picture.shape[:2]
         return Placement.crop(width, height, self.width_px, self._full_height_px(number)).apply(picture)
 
+    def whole_map(self, number: int, without: Sequence[str] = ()) -> np.ndarray:
+        """A frame's pose map at the model's width and all its height, uint8 ``(H W 3)``.
+
+        From a pose map alone only a face can go: its points are the only white ones.
+
+        Args:
+            number: the frame's.
+            without: parts to leave out: ``face``, ``left_hand``, ``right_hand``.
+        """
+        video = int(self.video_of(np.array(number)))
+        poses = self.poses[video]
+        if poses is None or not (self.draws or without):
+            drawn = self.whole_picture(number, self.map_paths[number])
+            if "face" in without:
+                drawn[drawn.min(-1) >= _WHITE] = 0
+            return drawn
+        pose = poses[number - int(self.starts[video])]
+        kept = pose._replace(**{part: np.zeros_like(getattr(pose, part)) for part in without})
+        height_px = self._full_height_px(number)
+        placement = Placement.crop(poses.width_px, poses.height_px, self.width_px, height_px)
+        return pose_map(kept, poses.width_px, poses.height_px, placement)
+
     def pictures(self, numbers: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Frames, uint8 ``(n H W 3)``, cut at latent rows ``(n,)``, by default in the middle."""
-        return self._cut(self.frame_paths, numbers, rows)
+        return self._cut(self.whole_picture, numbers, rows)
 
-    def pose_maps(self, numbers: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Their pose maps, as `pictures`."""
-        return self._cut(self.map_paths, numbers, rows)
+    def pose_maps(
+        self, numbers: np.ndarray, rows: np.ndarray | None = None, without: Sequence[str] = ()
+    ) -> np.ndarray:
+        """Their pose maps, as `pictures`, without some parts."""
+        return self._cut(partial(self.whole_map, without=without), numbers, rows)
 
-    def _cut(self, paths: tuple[Path, ...], numbers: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    def _cut(
+        self, whole: Callable[[int], np.ndarray], numbers: np.ndarray, rows: np.ndarray | None
+    ) -> np.ndarray:
         rows = self.middle_rows(numbers) if rows is None else rows
         cut = []
         for number, row in zip(numbers, rows, strict=True):
             top = int(row) * self.cell_px
-            cut.append(self.whole_picture(int(number), paths[number])[top : top + self.height_px])
+            cut.append(whole(int(number))[top : top + self.height_px])
         return np.stack(cut)
 
     def _full_height_px(self, number: int) -> int:
@@ -134,8 +165,8 @@ class Clips:
         for number, share, left in zip(numbers[rows], tops[rows], lefts[rows], strict=True):
             top = int(share * (self._full_height_px(number) - size_px + 1))
             square = (slice(top, top + size_px), slice(left, left + size_px))
-            pair = (self.whole_picture(number, paths[number]) for paths in (self.frame_paths, self.map_paths))
-            cut.append(tuple(picture[square] for picture in pair))
+            number = int(number)
+            cut.append((self.whole_picture(number)[square], self.whole_map(number)[square]))
         frames, pose_maps = zip(*cut, strict=True)
         return np.stack(frames), np.stack(pose_maps)
 
@@ -164,33 +195,6 @@ class Clips:
         spare = self.spare_rows[videos]
         return draw.integers(spare + 1) if self.is_random else spare // 2
 
-    def maps_without(self, numbers: np.ndarray, parts: list[str], row: int | None = None) -> np.ndarray:
-        """Pose maps of frames of one video without some parts (``face``, ``left_hand``, ``right_hand``).
-
-        Drawn anew from the keypoints. From pose maps alone only a face can go: its points are the only white ones.
-
-        Returns:
-            uint8 ``(n H W 3)``, cut at the latent row, by default in the middle.
-        """
-        video = int(self.video_of(numbers[0]))
-        cut = self.middle_rows(numbers) if row is None else np.full(len(numbers), row)
-        poses = self.poses[video]
-        if poses is None:
-            maps = self.pose_maps(numbers, cut)
-            maps[(maps.min(-1) >= _WHITE)] = 0
-            return maps
-        placement = Placement.crop(
-            poses.width_px, poses.height_px, self.width_px, self._full_height_px(numbers[0])
-        )
-        top = int(cut[0]) * self.cell_px
-        drawn = []
-        for number in numbers:
-            pose = poses[int(number - self.starts[video])]
-            kept = pose._replace(**{part: np.zeros_like(getattr(pose, part)) for part in parts})
-            whole = pose_map(kept, poses.width_px, poses.height_px, placement)
-            drawn.append(whole[top : top + self.height_px])
-        return np.stack(drawn)
-
     def lacks_keypoints(self) -> bool:
         """Whether any video has pose maps alone."""
         return any(poses is None for poses in self.poses)
@@ -212,7 +216,7 @@ def load_clips(
         crop: ``random`` or ``centre``, as in a recipe's data block.
 
     Raises:
-        InputError: no such layout, or a frame without its pose map.
+        InputError: no such layout, or a frame with neither pose map nor keypoints.
     """
     root, pose_root = folder / SPLITS[split], folder / f"pose_map_{SPLITS[split]}"
     frames: list[Path] = []
@@ -226,19 +230,34 @@ def load_clips(
         spare.append(_spare_rows(video / names[0], width_px, height_px, cell_px))
     if not frames:
         raise no_clips(root)
-    missing = next((path for path in maps if not path.is_file()), None)
-    if missing is not None:
-        raise InputError(
-            expected="a pose map for each frame", found=f"no {missing}", remedy="Extract the poses again."
-        )
     poses = tuple(
         _keypoints(keypoints_of(folder, video.name), int(length))
         for video, length in zip(videos, np.diff(starts), strict=True)
     )
-    return Clips(
+    for video, own, first, last in zip(videos, poses, starts, starts[1:], strict=False):
+        if own is None:
+            _check_maps(maps[first:last], video, keypoints_of(folder, video.name))
+    clips = Clips(
         folder, tuple(frames), tuple(maps), np.array(starts), poses, width_px, height_px, cell_px,
         np.array(spare), is_random=crop == "random" and split == "train",
     )  # fmt: skip
+    return replace(clips, draws=not all(path.is_file() for path in maps) or not _drawn_alike(clips))
+
+
+_LOOKED_AT, _ALIKE = 8, 0.1  # videos; part of a map's mean, by which two drawings of it may differ
+
+
+def _drawn_alike(clips: Clips) -> bool:
+    """Whether the maps on disk look like those that are drawn from keypoints, by the first frames of some videos."""
+    with_keypoints = [
+        first for first, poses in zip(clips.starts, clips.poses, strict=False) if poses is not None
+    ]
+    for number in map(int, with_keypoints[:: max(1, len(with_keypoints) // _LOOKED_AT)]):
+        drawn = clips.whole_map(number)
+        apart = np.abs(drawn.astype(np.int16) - clips.whole_picture(number, clips.map_paths[number]))
+        if apart.mean() > _ALIKE * drawn.mean():
+            return False
+    return True
 
 
 def videos_in(root: Path) -> dict[Path, list[str]]:
@@ -298,6 +317,17 @@ def _spare_rows(path: Path, width_px: int, height_px: int, cell_px: int) -> int:
             remedy="Put it there again, or take its video out.",
         ) from error
     return max(0, int(height * width_px / width - height_px) // cell_px)
+
+
+def _check_maps(paths: Sequence[Path], video: Path, keypoints: Path) -> None:
+    """See that a video without keypoints has the pose map of each frame."""
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise InputError(
+            expected="a pose map for each frame, or keypoints, from which maps are drawn",
+            found=f"neither {missing} nor {keypoints}",
+            remedy=f"Put that picture there, or run magicpose extract-pose {video} -o {keypoints}.",
+        )
 
 
 def _keypoints(path: Path, frames: int) -> PoseSequence | None:

@@ -123,6 +123,9 @@ def run_stage(
             "no test split beside the clips: samples show training clips, and no held-out loss is logged."
         )
     console.say(f"{len(clips)} clips, {clips.total} frames; {len(held_out)} clips for the sample grids.")
+    drawn = sum(poses is not None for poses in clips.poses) if clips.draws else 0
+    if drawn:
+        console.say(f"Pose maps are drawn from the keypoints of {drawn} of the {len(clips)} clips.")
     if settings.vae is not None and stage == "vae" and settings.vae.linear_start and not started:
         if init_dirs:
             console.say("vae: linear_start is for fresh weights, and --init gives others.")

@@ -332,7 +332,8 @@ class TrainPose(_TrainNetwork):
             hidden = [name for name, hide in zip(HANDS, no_hand[number], strict=True) if hide]
             hidden += ["face"] if no_face[number] else []
             if hidden:
-                maps = self.clips.maps_without(drawn.targets[number], hidden, int(drawn.rows[number]))
+                targets = drawn.targets[number]
+                maps = self.clips.pose_maps(targets, np.full(len(targets), drawn.rows[number]), hidden)
                 batch["pose_maps"][row] = _to_maps(maps)
         return batch
 

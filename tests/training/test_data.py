@@ -82,7 +82,9 @@ def test_a_missing_pose_map_is_named(clips, tmp_path):
     copy = tmp_path / "clips"
     shutil.copytree(clips, copy)
     (copy / "pose_map_train_set" / "v1" / "0003.png").unlink()
-    with pytest.raises(InputError, match=r"v1/0003\.png"):
+    with pytest.raises(
+        InputError, match=r"v1/0003\.png nor .*extract-pose .*train_set/v1 -o .*poses/v1\.npz"
+    ):
         load_clips(copy, "train", 32, 32, cell_px=4)
 
 
@@ -122,12 +124,22 @@ def test_parts_leave_a_pose_map_by_its_keypoints(clips, tmp_path):
     assert not read.lacks_keypoints()
     numbers = np.array([8, 9])
     whole, faceless, handless = (
-        read.maps_without(numbers, parts) for parts in ([], ["face"], ["left_hand", "face"])
+        read.pose_maps(numbers, without=parts) for parts in ([], ["face"], ["left_hand", "face"])
     )
     assert whole.shape == (2, 32, 32, 3)
     assert faceless.astype(int).sum() < whole.astype(int).sum()
     assert handless.astype(int).sum() < faceless.astype(int).sum()
     assert handless.any()  # the body stays
+    # all maps are drawn alike, and the dataset's own are not asked for
+    shutil.rmtree(copy / "pose_map_train_set")
+    read = load_clips(copy, "train", 32, 32, cell_px=4)
+    assert np.array_equal(read.pose_maps(numbers), whole)
+    assert read.crops(0, 0, 2, 16)[1].any()
+    # those that are drawn so already are read
+    for number in range(18):
+        target = copy / "pose_map_train_set" / f"v{number // 6}" / f"{number % 6:04d}.png"
+        save_picture(target, read.whole_map(number))
+    assert read.draws and not load_clips(copy, "train", 32, 32, cell_px=4).draws
     _dancer(5).save(copy / "poses" / "v1.npz")
     with pytest.raises(InputError, match="keypoints of 6 frames"):
         load_clips(copy, "train", 32, 32, cell_px=4)
@@ -142,6 +154,6 @@ def test_without_keypoints_a_face_goes_by_its_colour(clips, tmp_path):
     save_picture(copy / "pose_map_train_set" / "v1" / "0001.png", drawn)
     read = load_clips(copy, "train", 32, 32, cell_px=4)
     assert read.lacks_keypoints()
-    left = read.maps_without(np.array([7]), ["face"], row=0)[0]
+    left = read.pose_maps(np.array([7]), np.array([0]), without=["face"])[0]
     assert not left[14:16, 10:12].any()
     assert (left[24:26, 4:9] == (153, 0, 0)).all()
