@@ -93,11 +93,12 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
     if model is not None:
         pick_dtype(options.dtype, device)  # now, since a model is loaded when its first clip is made
     settings = settings_of(options, model, predictions, selection)
-    detector_name = settings["poses"] = detector_for(selection) if model is not None else None
+    detector_name = detector_for(selection) if model is not None else None
+    settings["poses"] = None if detector_name is None else f"{detector_name}, cleaned"
     claim(out, settings, before)
     results = Results(out, sizes_of(options, model, selection), options.gt)
     if detector_name is not None:
-        add_poses(selection, detector_name, results.poses)
+        add_poses(selection, detector_name, results.poses, options.device)
     clips = selection.clips
     manifest = make_manifest(clips, options.dataset, options.split, options.stride)
     write_json(out / "manifest.json", manifest)

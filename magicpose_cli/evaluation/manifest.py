@@ -60,7 +60,7 @@ def as_sentences(report: Mapping[str, Any]) -> str:
     if settings["gt"] == "vae":
         parts.append("The truth has gone through the model's VAE, so it is not the real frames.")
     if settings["poses"] is not None:
-        parts.append(f"The dataset has no poses: they were detected by {settings['poses']}.")
+        parts.append(f"The dataset has no poses: they were detected ({settings['poses']}).")
     if skipped:
         parts.append(
             f"Left out: {len(skipped)} (" + "; ".join(f"{k}: {v}" for k, v in skipped.items()) + ")."

@@ -119,16 +119,19 @@ def detector_for(selection: Selection) -> str | None:
     return choose_detector()
 
 
-def add_poses(selection: Selection, detector: str, path_of: Callable[[str], Path]) -> None:
+def add_poses(
+    selection: Selection, detector: str, path_of: Callable[[str], Path], device: str = "auto"
+) -> None:
     """Give pose maps to the clips that have none; changes the selection in place.
 
     Args:
         selection: the clips.
         detector: its name.
         path_of: where a clip's keypoints are kept, by its name.
+        device: where it runs.
     """
     for clip in [clip for clip in selection.clips if clip.maps is None]:
         with selection.may_be_bad(clip.name):
-            ready = with_poses(clip, path_of(clip.name), detector)
+            ready = with_poses(clip, path_of(clip.name), detector, device)
             selection.clips = [ready if c.name == clip.name else c for c in selection.clips]
     selection.refuse_empty()

@@ -16,7 +16,7 @@ from .clip import TestClip
 from .pictures import DrawnPoses
 
 
-def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
+def with_poses(clip: TestClip, path: Path, detector: str, device: str = "auto") -> TestClip:
     """The clip with pose maps of its targets, drawn from keypoints that are read from a file or found now.
 
     Args:
@@ -24,6 +24,7 @@ def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
         path: ``.npz`` where the keypoints are kept.
         detector: name of what finds them. It is opened for each clip anew, since it tracks from frame to frame; frames
             that do not follow each other are looked at one by one, and their poses are not cleaned.
+        device: where it runs.
 
     Raises:
         PoseError: nobody in any target.
@@ -33,7 +34,7 @@ def with_poses(clip: TestClip, path: Path, detector: str) -> TestClip:
         follow = clip.targets == tuple(range(clip.targets[0], clip.targets[-1] + 1))
         found = []
         with (
-            closing(open_detector(detector)) as opened,
+            closing(open_detector(detector, device)) as opened,
             console.progress(f"Finding poses: {clip.name}", len(clip.targets)) as stage,
         ):
             for frame in clip.frames.read(clip.targets):
