@@ -85,7 +85,7 @@ def test_each_option_reaches_the_picture_and_the_report(inputs, tmp_path):
     ("options", "words"),
     [
         (["--pose-start", 0.7, "--pose-end", 0.5], "a start of the pose before its end"),
-        (["--windows", "reference", "--overlap", 6], "at least 6 frames"),
+        (["--motion-module", "motion", "--windows", "reference", "--overlap", 6], "at least 6 frames"),
         (["--pose-start", 0.9, "--pose-end", 0.95], "which holds none"),
         (["--appearance-scale", "inf"], "scales of 0 or more"),
         (["--motion-module", "short"], "--window of at most 4"),
