@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 IGNORING = "import signal, runpy; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-AS_MODULE = "import runpy; "
+# tests may themselves run under nohup, whose children ignore it
+AS_MODULE = "import signal, runpy; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
 RUN = "runpy.run_module('magicpose_cli', run_name='__main__')"
 
 
