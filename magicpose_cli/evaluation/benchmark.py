@@ -94,7 +94,9 @@ def benchmark(options: BenchmarkOptions, out: Path, numbers: bool = False) -> di
         pick_dtype(options.dtype, device)  # now, since a model is loaded when its first clip is made
     settings = settings_of(options, model, predictions, selection)
     detector_name = detector_for(selection) if model is not None else None
-    settings["poses"] = None if detector_name is None else f"{detector_name}, cleaned"
+    # poses of frames that do not follow each other are left as they are
+    how = ", cleaned" if options.stride == 1 else ""
+    settings["poses"] = None if detector_name is None else detector_name + how
     claim(out, settings, before)
     results = Results(out, sizes_of(options, model, selection), options.gt)
     if detector_name is not None:

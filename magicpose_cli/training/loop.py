@@ -169,6 +169,20 @@ def fit(
             ends = number == settings.steps
             samples = ends or number % settings.sample_every == 0
             keeps = bool(settings.keep_every) and number % settings.keep_every == 0
+            unseen = None
+            if samples and (is_main or sharded):
+                # in this order: it is averages that are gathered
+                with _averaged(average, trained), whole_weights(module, pipeline), _evaluating(stage.module):
+                    grid = stage.samples()
+                    with accelerator.autocast(AutocastKwargs(cache_enabled=not sharded)):
+                        unseen = _loss_on(held_out, stage.module, shares, accelerator.device)
+                if is_main:
+                    save_picture(run_dir / "samples" / f"{number:06d}.png", grid)
+            if samples or number % 20 == 0:
+                mean = sum(losses) / len(losses)
+                log(number, mean, schedule.get_last_lr()[0], unseen)
+                bar.describe(f"{description}, loss {mean:.4f}")
+                losses = []
             if ends or keeps or number % settings.save_every == 0:
                 if is_main or sharded:
                     with _averaged(average, trained):
@@ -180,19 +194,6 @@ def fit(
                                 _save_model(whole, run_dir / f"{MODEL}-{number}")
                 # last, since it says how far the run is: killed before, the step is done again
                 save_state(accelerator, run_dir, {"stage": name, "step": number, **origin})
-            unseen = None
-            if samples and (is_main or sharded):
-                # in this order: it is averages that are gathered
-                with _averaged(average, trained), whole_weights(module, pipeline), _evaluating(stage.module):
-                    grid = stage.samples()
-                    unseen = _loss_on(held_out, stage.module, shares, accelerator.device)
-                if is_main:
-                    save_picture(run_dir / "samples" / f"{number:06d}.png", grid)
-            if samples or number % 20 == 0:
-                mean = sum(losses) / len(losses)
-                log(number, mean, schedule.get_last_lr()[0], unseen)
-                bar.describe(f"{description}, loss {mean:.4f}")
-                losses = []
             accelerator.wait_for_everyone()
     # not end_training(): it parts the processes, and `train all` goes on with the next stage
     return run_dir / MODEL

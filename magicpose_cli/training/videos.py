@@ -12,10 +12,12 @@ film is cut, another one begins. A video that was looked at is not looked at aga
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
+from glob import escape
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -103,6 +105,7 @@ def _take_apart(
     video: Path, clips: Path, split: str, size_px: tuple[int, int], fps: float, detector: Detector
 ) -> None:
     """Write one video's clips; frames that are left out are counted."""
+    _forget(video.name, clips, split)
     reader = FrameReader(video, fps=as_rate(str(fps)))
     source = video.name, sha256_of(video)
     counts: Counter[str] = Counter()
@@ -120,9 +123,17 @@ def _take_apart(
     kept = counts["frames"] - sum(left_out.values())
     said = [f"{count} {why}" for why, count in left_out.items() if count]
     found = f"{kept} of {counts['frames']} frames show one person, in {made} clips"
+    found += f" ({counts['cuts']} cuts of the film)" if counts["cuts"] else ""
     found += f"; left out: {', '.join(said)}" if said else ""
     write_text(clips / LOOKED_AT / split / video.name, f"{found}\n")
     console.say(f"{video.name}: {found}.")
+
+
+def _forget(video: str, clips: Path, split: str) -> None:
+    """Remove what an attempt that was killed left of a video's clips: this one may find fewer."""
+    for place in (SPLITS[split], f"pose_map_{SPLITS[split]}"):
+        for old in (clips / place).glob(f"{escape(video)}.[0-9][0-9][0-9]"):
+            shutil.rmtree(old)
 
 
 class _Seen(NamedTuple):
@@ -141,6 +152,7 @@ def _seen(frames: Iterable[np.ndarray], detector: Detector, counts: Counter[str]
         colours = _colours(picture)
         if before is not None and np.abs(colours - before).mean() > CUT_LEVELS:
             clip += 1
+            counts["cuts"] += 1
         before = colours
         crowds = detector.several_people
         pose = detector.detect(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from magicpose_cli.evaluation.datasets.poses import with_poses
 from magicpose_cli.evaluation.manifest import make_manifest
 from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import open_writer
+from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
 from .layouts import HEIGHT_PX, WIDTH_PX, grey, picture, write_frames, write_magicpose_layout
 
@@ -40,6 +42,22 @@ def test_magicpose_layout(tmp_path: Path, dataset: str) -> None:
     assert first.maps is not None and first.masks is not None
     assert next(first.maps.read([2]))[0, 0, 0] == grey(0, 2, "poses")
     assert next(first.masks.read([2]))[0, 0, 0] == grey(0, 2, "masks")
+
+
+def test_pose_maps_that_are_missing_are_drawn_from_keypoints(tmp_path: Path) -> None:
+    root = write_magicpose_layout(tmp_path, {"a": 3})
+    shutil.rmtree(root / "pose_map_disco_test_set")
+    (root / "poses").mkdir()
+    body = np.zeros((18, 3), np.float32)
+    body[1:3] = (8, 8, 1), (20, 8, 1)  # neck and a shoulder
+    pose = FramePose.empty()._replace(body=body)
+    for frames in (2, 3):
+        PoseSequence.from_frames([pose] * frames, 32, 32, 25).save(root / "poses" / "a.npz")
+        if frames == 2:
+            with pytest.raises(InputError, match="a pose for each of 3 frames"):
+                opened("synth", root, poses_needed=True)
+    maps = opened("synth", root, poses_needed=True)["a"].maps
+    assert maps is not None and all(picture.any() for picture in maps.read([0, 1, 2]))
 
 
 def test_pose_maps_may_have_another_suffix_and_may_lack_where_none_are_needed(tmp_path: Path) -> None:

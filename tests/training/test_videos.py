@@ -60,6 +60,12 @@ def test_videos_are_taken_apart_once(videos, capsys):
     assert clips_of_videos(videos, 64, 64, 2) == clips
     assert before == {p: p.stat().st_mtime_ns for p in clips.rglob("*") if p.is_file()}
     assert "frames" not in capsys.readouterr().err
+    # looked at anew, as after being killed: what an attempt before left is not among the clips
+    note = clips / videos_module.LOOKED_AT / "train" / "squats.mp4"
+    note.unlink()
+    shutil.copytree(clips / "train_set" / "squats.mp4.000", clips / "train_set" / "squats.mp4.007")
+    clips_of_videos(videos, 64, 64, 2)
+    assert note.is_file() and not (clips / "train_set" / "squats.mp4.007").exists()
 
 
 def test_a_videos_poses_do_not_depend_on_the_video_before(videos, tmp_path):

@@ -3,6 +3,7 @@
     DIR/disco_test_set/<video>/<frame>.png
     DIR/pose_map_disco_test_set/<video>/<frame>.png
     DIR/mask_disco_test_set/<video>/<frame>.png        (synth writes it; the paper's data has none)
+    DIR/poses/<video>.npz                              (keypoints, from which missing pose maps are drawn)
 
 The videos of the split 335-340 are looked for in DIR/train_set too.
 """
@@ -15,12 +16,13 @@ from pathlib import Path
 from ... import console
 from ...errors import InputError
 from ...media.probe import folder_pictures
+from ...pose.sequence import PoseSequence
 from .check import check_numbers
 from .clip import TestClip
 from .found import Found, only_335_to_340
-from .pictures import PictureFiles
+from .pictures import DrawnPoses, PictureFiles
 
-FRAMES, MAPS, MASKS = "disco_test_set", "pose_map_disco_test_set", "mask_disco_test_set"
+FRAMES, MAPS, MASKS, POSES = "disco_test_set", "pose_map_disco_test_set", "mask_disco_test_set", "poses"
 _TRAIN, _TRAIN_MAPS = "train_set", "pose_map_train_set"
 
 
@@ -40,21 +42,36 @@ def _videos(root: Path, frames: str, maps: str) -> Found:
         return {}
     folders = (p for p in (root / frames).iterdir() if p.is_dir() and p.name[0] != ".")
     return {
-        p.name: partial(_open, p, root / maps / p.name, root / MASKS / p.name)
+        p.name: partial(_open, p, root / maps / p.name, root / MASKS / p.name, root / POSES / f"{p.name}.npz")
         for p in sorted(folders, key=lambda p: p.name)
     }
 
 
-def _open(frames: Path, maps: Path, masks: Path, number: int, poses_needed: bool) -> TestClip:
+def _open(
+    frames: Path, maps: Path, masks: Path, keypoints: Path, number: int, poses_needed: bool
+) -> TestClip:
     paths = folder_pictures(frames)
     check_numbers([path.name for path in paths], frames)
     return TestClip.of(
         frames.name,
         number,
         PictureFiles(tuple(paths)),
-        _maps(paths, maps, poses_needed),
+        _drawn(keypoints, len(paths))
+        if keypoints.is_file() and not maps.is_dir()
+        else _maps(paths, maps, poses_needed),
         _beside(paths, masks, "a mask") if masks.is_dir() else None,
     )
+
+
+def _drawn(keypoints: Path, frames: int) -> DrawnPoses:
+    poses = PoseSequence.load(keypoints)
+    if len(poses) != frames:
+        raise InputError(
+            expected=f"a pose for each of {frames} frames in {keypoints}",
+            found=f"{len(poses)}",
+            remedy="Run extract-pose again on the frames.",
+        )
+    return DrawnPoses(poses, tuple(range(frames)))
 
 
 def _maps(frames: list[Path], folder: Path, needed: bool) -> PictureFiles | None:
