@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,17 +97,13 @@ def _check_pose_file(output: Path, force: bool) -> None:
 
 def _check_apart(driving: Path, output: Path, preview: str | None, openpose_json: Path | None) -> None:
     """See that nothing is written over the driving or into another output."""
+    from ..media.atomic import keep_apart
+
     given = {"the driving": driving, "-o": output, "--preview": preview, "--openpose-json": openpose_json}
-    places = {name: Path(path).resolve() for name, path in given.items() if path is not None}
-    for name, place in places.items():
-        for other, its_place in places.items():
-            written_over = place == its_place or place in its_place.parents
-            if name != other and name not in ("the driving", "-o") and written_over:
-                raise OptionError(
-                    expected=f"a path for {name} apart from the driving and the other outputs",
-                    found=f"{given[name]}, which is or holds {given[other]} ({other})",
-                    remedy="Choose another path.",
-                )
+    there = {name: Path(path) for name, path in given.items() if path is not None}
+    for name, other in permutations(there, 2):
+        if name in ("--preview", "--openpose-json"):
+            keep_apart(there[name], there[other], other)
 
 
 def _sentence(output: Path, counts: dict[str, int]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OptionError
-from ..media.atomic import check_file_output
+from ..media.atomic import check_file_output, keep_apart
 from ..media.video import check_output
 
 
@@ -47,22 +46,11 @@ class Outputs:
         shown = frames.parent / f"{name}.compare.mp4" if compare else None
         outputs = cls(frames, report, shown, is_folder)
         for path in inputs:
-            outputs._refuse_input(path)
+            for output in (frames, report, shown):
+                if output is not None:
+                    keep_apart(output, path)
         if not is_folder:
             check_file_output(report, force)
         if shown is not None:
             check_output(shown, force)
         return outputs
-
-    def _refuse_input(self, path: Path) -> None:
-        given = path.resolve()
-        for output in (self.frames, self.report, self.compare):
-            if output is None:
-                continue
-            place = output.resolve()
-            if place == given or place in given.parents:
-                raise OptionError(
-                    expected="an output apart from the inputs",
-                    found=f"{output}, which is or holds {path}",
-                    remedy="Choose another output path.",
-                )

@@ -53,6 +53,21 @@ def check_file_output(path: str | os.PathLike[str], overwrite: bool = False) -> 
     refuse_existing(path, overwrite)
 
 
+def keep_apart(output: str | os.PathLike[str], other: Path, name: str = "") -> None:
+    """Refuse an output that is, or holds, an input or another output, here called by its path and a name.
+
+    Raises:
+        OptionError: it does.
+    """
+    place, its_place = Path(output).resolve(), other.resolve()
+    if place == its_place or place in its_place.parents:
+        raise OptionError(
+            expected="an output apart from the inputs and other outputs",
+            found=f"{output}, which is or holds {other}" + (f" ({name})" if name else ""),
+            remedy="Choose another output path.",
+        )
+
+
 def _check_name(path: str | os.PathLike[str]) -> None:
     try:
         os.lstat(path)

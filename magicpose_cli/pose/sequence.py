@@ -182,14 +182,15 @@ class PoseSequence:
             temporary.write_bytes(buffer.getvalue())
 
     @classmethod
-    def load(cls, path: str | Path) -> PoseSequence:
+    def load(cls, path: str | Path, frames: int | None = None) -> PoseSequence:
         """Read what `save` wrote.
 
         Args:
             path: a .npz file.
+            frames: how many it must have; None for any number.
 
         Raises:
-            PoseError: it is absent, no pose file, of another version, damaged, or without frames.
+            PoseError: it is absent, no pose file, of another version, damaged, or without so many frames.
         """
         arrays = _read_arrays(Path(path))
         try:
@@ -217,6 +218,12 @@ class PoseSequence:
             raise _unreadable(path, str(error)) from error
         if not len(sequence):
             raise _unreadable(path, "no frames in it")
+        if frames is not None and len(sequence) != frames:
+            raise PoseError(
+                expected=f"keypoints of {frames} frames in {path}",
+                found=f"{len(sequence)}",
+                remedy="Make or extract them again.",
+            )
         return sequence
 
     def to_openpose_json(self, folder: str | Path, overwrite: bool = False) -> None:

@@ -332,13 +332,4 @@ def _check_maps(paths: Sequence[Path], video: Path, keypoints: Path) -> None:
 
 def _keypoints(path: Path, frames: int) -> PoseSequence | None:
     """A video's keypoints, where they lie beside it and are as many as its frames."""
-    if not path.is_file():
-        return None
-    poses = PoseSequence.load(path)
-    if len(poses) != frames:
-        raise InputError(
-            expected=f"keypoints of {frames} frames in {path}",
-            found=f"{len(poses)}",
-            remedy="Make or extract them again.",
-        )
-    return poses
+    return PoseSequence.load(path, frames) if path.is_file() else None

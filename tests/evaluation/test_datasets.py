@@ -54,7 +54,7 @@ def test_pose_maps_that_are_missing_are_drawn_from_keypoints(tmp_path: Path) -> 
     for frames in (2, 3):
         PoseSequence.from_frames([pose] * frames, 32, 32, 25).save(root / "poses" / "a.npz")
         if frames == 2:
-            with pytest.raises(InputError, match="a pose for each of 3 frames"):
+            with pytest.raises(InputError, match="keypoints of 3 frames"):
                 opened("synth", root, poses_needed=True)
     maps = opened("synth", root, poses_needed=True)["a"].maps
     assert maps is not None and all(picture.any() for picture in maps.read([0, 1, 2]))

@@ -56,22 +56,11 @@ def _open(
         frames.name,
         number,
         PictureFiles(tuple(paths)),
-        _drawn(keypoints, len(paths))
+        DrawnPoses(PoseSequence.load(keypoints, len(paths)), tuple(range(len(paths))))
         if keypoints.is_file() and not maps.is_dir()
         else _maps(paths, maps, poses_needed),
         _beside(paths, masks, "a mask") if masks.is_dir() else None,
     )
-
-
-def _drawn(keypoints: Path, frames: int) -> DrawnPoses:
-    poses = PoseSequence.load(keypoints)
-    if len(poses) != frames:
-        raise InputError(
-            expected=f"a pose for each of {frames} frames in {keypoints}",
-            found=f"{len(poses)}",
-            remedy="Run extract-pose again on the frames.",
-        )
-    return DrawnPoses(poses, tuple(range(frames)))
 
 
 def _maps(frames: list[Path], folder: Path, needed: bool) -> PictureFiles | None:
