@@ -329,9 +329,7 @@ class MagicPosePipeline(DiffusionPipeline):
 
     def _say_if_independent(self, frames: int) -> None:
         if frames > 1 and not self.network.has_motion and not self._said_independent:
-            console.warn(
-                "this model has no motion module: windows change nothing, its frames are independent and may flicker."
-            )
+            console.warn("this model has no motion module: its frames are independent and may flicker.")
             self._said_independent = True  # once, not for each video
 
     @torch.no_grad()
