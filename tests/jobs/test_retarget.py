@@ -161,6 +161,23 @@ def test_poses_are_brought_to_the_references_person_unless_told_not_to(inputs, t
     assert (first != second).any()
 
 
+def test_detected_poses_are_cleaned_unless_told_not_to(inputs, tmp_path):
+    examples = Path(__file__).resolve().parents[2] / "assets" / "examples"
+    given = {"model": str(inputs / "model"), "device": "cpu", "detector": "mediapipe", "duration_s": 0.5}
+    cleaned, found = (
+        retarget(
+            examples / "reference.png",
+            examples / "driving.mp4",
+            tmp_path / f"{clean}.mp4",
+            RetargetOptions(**given, clean=clean),
+        )
+        for clean in (True, False)
+    )
+    assert cleaned["filled_frames"] == {"body": 0, "left_hand": 0, "right_hand": 0, "face": 0}
+    assert found["filled_frames"] is None
+    assert (found["options"]["clean"], cleaned["options"]["clean"]) == (False, True)
+
+
 def test_pad_keeps_the_references_shape_and_leaves_no_bars(inputs, tmp_path):
     _run(inputs, f"{tmp_path}/frames/", fit="pad", size="64x64")
     frame = load_picture(tmp_path / "frames" / "0001.png")
