@@ -24,7 +24,9 @@ from .motion import with_motion
 from .pose_embeddings import in_place_of_maps
 
 
-def position_channels(count: int, height: int, width: int) -> Tensor:
+def position_channels(
+    count: int, height: int, width: int, device: torch.device | str | None = None
+) -> Tensor:
     """Sines and cosines of the place in the picture, ``(count h w)`` in [-1, 1].
 
     A UNet whose ``in_channels`` exceed its ``out_channels`` gets them beside its latents: a small model trained
@@ -32,17 +34,19 @@ def position_channels(count: int, height: int, width: int) -> Tensor:
 
     Args:
         count: a multiple of 4; each four are sine and cosine along height and width of one frequency.
+        height, width: of the latents.
+        device: where they are made; a GPU would wait for each copy from the CPU.
     """
     if count % 4:
         raise ValueError(f"position channels come in fours, not {count}")
-    y = (torch.arange(height) + 0.5)[:, None].expand(height, width) / height
-    x = (torch.arange(width) + 0.5)[None, :].expand(height, width) / width
+    y = (torch.arange(height, device=device) + 0.5)[:, None].expand(height, width) / height
+    x = (torch.arange(width, device=device) + 0.5)[None, :].expand(height, width) / width
     waves = []
     for frequency in range(1, count // 4 + 1):
         for place in (y, x):
             angle = math.pi * frequency * place
             waves += [torch.sin(angle), torch.cos(angle)]
-    return torch.stack(waves)[:count] if waves else torch.zeros(0, height, width)
+    return torch.stack(waves)[:count] if waves else torch.zeros(0, height, width, device=device)
 
 
 class MagicPoseNetwork(nn.Module):
@@ -74,7 +78,8 @@ class MagicPoseNetwork(nn.Module):
         """Latents ``(n c h w)`` with the `position_channels` that the UNet takes beside them, if it takes any."""
         if not self._num_positions:
             return latents
-        waves = position_channels(self._num_positions, *latents.shape[-2:]).to(latents)
+        height, width = latents.shape[-2:]
+        waves = position_channels(self._num_positions, height, width, latents.device).to(latents)
         return torch.cat([latents, waves.expand(latents.shape[0], -1, -1, -1)], dim=1)
 
     def read_reference(self, reference_latent: Tensor, timestep: Tensor, prompt_embeds: Tensor) -> Bank:

@@ -19,7 +19,6 @@ import torch
 from accelerate import Accelerator, AutocastKwargs, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin
-from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
 from .. import console
@@ -29,7 +28,7 @@ from ..errors import MagicPoseError, RecipeError
 from ..media.atomic import write_folder
 from ..media.pictures import save_picture
 from ..recipe import STAGES, Recipe
-from .optimizer import make_optimizer
+from .optimizer import make_optimizer, make_schedule
 from .run_folder import MODEL, STATE
 from .sharding import (
     ShardedAverage,
@@ -103,12 +102,7 @@ def fit(
     if device.type == "cpu" and not sharded:  # FSDP refuses weights that are not contiguous
         stage.module.to(memory_format=torch.channels_last)  # twice as fast there in bf16, 1.1 times in fp32
     optimizer = make_optimizer(stage.rates(), settings)
-    schedule = get_scheduler(
-        settings.schedule,
-        optimizer,
-        num_warmup_steps=settings.warmup_steps,
-        num_training_steps=settings.steps,
-    )
+    schedule = make_schedule(optimizer, settings)
     if sharded:
         plan_sharding(accelerator)
     # the schedule is not prepared: accelerate would step it once for each process
@@ -180,7 +174,7 @@ def fit(
                     save_picture(run_dir / "samples" / f"{number:06d}.png", grid)
             if samples or number % 20 == 0:
                 mean = sum(losses) / len(losses)
-                log(number, mean, schedule.get_last_lr()[0], unseen)
+                log(number, mean, float(schedule.get_last_lr()[0]), unseen)
                 bar.describe(f"{description}, loss {mean:.4f}")
                 losses = []
             if ends or keeps or number % settings.save_every == 0:

@@ -1,4 +1,4 @@
-"""The optimizers that a recipe may name: AdamW, or Muon for what is a matrix and AdamW for the rest."""
+"""What a recipe may name: optimizers (AdamW, or Muon for what is a matrix and AdamW for the rest), and schedules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from diffusers.optimization import get_scheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from torch.overrides import TorchFunctionMode
 
 from ..device import training_precision
@@ -29,6 +31,17 @@ def make_optimizer(groups: list[dict[str, Any]], settings: Optimisation) -> Opti
     if settings.optimizer == "adamw":
         return AdamW(groups, weight_decay=settings.weight_decay)
     return MuonForMatrices(groups, settings.weight_decay)
+
+
+def make_schedule(optimizer: Optimizer, settings: Optimisation) -> LambdaLR:
+    """The recipe's learning rates over its steps."""
+    warmup, total = settings.warmup_steps, settings.steps
+    if settings.schedule == "warmup_stable_decay":
+        from transformers.optimization import get_wsd_schedule
+
+        falls = min(round(settings.decay_share * total), max(total - warmup, 0))
+        return get_wsd_schedule(optimizer, warmup, falls, num_training_steps=total, decay_type="linear")
+    return get_scheduler(settings.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=total)
 
 
 class MuonForMatrices(Optimizer):

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from magicpose_cli import device
 from magicpose_cli.recipe import Optimisation
-from magicpose_cli.training.optimizer import make_optimizer
+from magicpose_cli.training.optimizer import make_optimizer, make_schedule
 
 RATE = 1e-2
 
@@ -128,3 +128,19 @@ def test_its_learning_rate_follows_a_schedule():
     _train(net, optimizer, range(2))
     schedule.step()
     torch.testing.assert_close(net.state_dict(), before)
+
+
+def test_a_rate_warms_up_stays_and_falls_to_nothing_over_its_last_share():
+    settings = Optimisation(
+        steps=10, batch_size=1, learning_rate=RATE, warmup_steps=2,
+        schedule="warmup_stable_decay", decay_share=0.4,
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(_net(False).parameters(), lr=RATE)
+    schedule = make_schedule(optimizer, settings)
+    rates = []
+    for _ in range(settings.steps):
+        rates.append(schedule.get_last_lr()[0] / RATE)
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0, 0.5, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    assert schedule.get_last_lr()[0] == pytest.approx(0, abs=1e-9)
