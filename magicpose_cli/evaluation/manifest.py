@@ -51,9 +51,9 @@ def as_sentences(report: Mapping[str, Any]) -> str:
     ]
     if settings["model"] is not None:
         preset = f"preset {settings['preset']}: " if settings["preset"] is not None else ""
+        steps = "1 step" if settings["steps"] == 1 else f"{settings['steps']} steps"
         parts.append(
-            f"{preset}{settings['steps']} steps of {settings['solver']}, guidance {settings['guidance']}, "
-            f"seed {settings['seed']}."
+            f"{preset}{steps} of {settings['solver']}, guidance {settings['guidance']}, seed {settings['seed']}."
         )
     parts.append(f"{size[0]}x{size[1]} px" if size else "Each clip at its own size")
     parts[-1] += f", magicpose {report['magicpose']}."
