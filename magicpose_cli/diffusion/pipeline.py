@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -111,6 +112,10 @@ class MagicPosePipeline(DiffusionPipeline):
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the model's folder; the options are those of `DiffusionPipeline.save_pretrained`."""
         super().save_pretrained(str(folder), **options)
+        for path in (Path(folder) / "model_index.json", *Path(folder).glob("*/config.json")):
+            written = json.loads(path.read_text())
+            if written.pop("_name_or_path", None) is not None:  # a path of this machine, of no use elsewhere
+                path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
         if self.prompt_embeds is not None:
             save_file({"prompt_embeds": self.prompt_embeds.contiguous()}, Path(folder) / PROMPT_EMBEDS)
 

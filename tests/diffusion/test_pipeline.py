@@ -90,6 +90,17 @@ def test_a_saved_folder_makes_the_same_frames(tiny_motion, tmp_path):
     assert np.abs(once - made).max() <= 1
 
 
+def test_a_saved_folder_does_not_say_where_its_networks_came_from(tiny_motion, tmp_path):
+    tiny_motion.save_pretrained(tmp_path / "first")
+    MagicPosePipeline.from_pretrained(tmp_path / "first").save_pretrained(tmp_path / "second")
+    written = {path.relative_to(tmp_path / "second"): path for path in (tmp_path / "second").rglob("*.json")}
+    assert len(written) >= 6
+    for path in written.values():
+        assert str(tmp_path) not in path.read_text()
+        first = tmp_path / "first" / path.relative_to(tmp_path / "second")
+        assert json.loads(path.read_text()) == json.loads(first.read_text())
+
+
 def test_a_model_without_motion_is_saved_without(tiny, tmp_path):
     tiny.save_pretrained(tmp_path / "model")
     assert not (tmp_path / "model" / "motion_adapter").exists()
