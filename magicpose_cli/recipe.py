@@ -152,7 +152,8 @@ class Optimisation(_Strict):
     learning_rate: PositiveFloat
     warmup_steps: int = Field(default=0, ge=0)
     schedule: Literal["constant_with_warmup", "cosine", "warmup_stable_decay"] = "constant_with_warmup"
-    """``warmup_stable_decay``: one rate, which over the last `decay_share` of the steps falls to 0 in a line."""
+    """``warmup_stable_decay``: one rate, which over the last `decay_share` of the steps, those of the warm-up left out,
+    falls to 0 in a line."""
     decay_share: float = Field(default=0.5, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: PositiveFloat = 1.0

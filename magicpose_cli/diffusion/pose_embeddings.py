@@ -11,7 +11,7 @@ from diffusers import ControlNetModel
 from torch import Tensor
 
 KEPT_BYTES = 96 * 2**20
-"""A video's embeddings are kept up to this: of 36 frames of 512x512 px in half precision, of 580 of mini's."""
+"""A video's embeddings are kept up to this: of 36 frames of 512x512 px in half precision, of 256 of mini's in fp32."""
 
 
 class PoseEmbeddings:

@@ -7,8 +7,8 @@ from typing import Any
 from .plan import Plan, RetargetOptions
 from .rates import measure_rates
 
-OVERHEAD = 3.0
-"""Time over the floor of the networks' operations: mini's on two cores by `bench`; a large model has less."""
+OVERHEAD = 2.0
+"""Time over the floor of the networks' operations: mini's on two cores by `bench` (1.9); a large model has less."""
 _BITS_A_PIXEL = 0.1  # of x264 at the writer's quality, for rendered and filmed dancers
 
 

@@ -39,7 +39,7 @@ def make_schedule(optimizer: Optimizer, settings: Optimisation) -> LambdaLR:
     if settings.schedule == "warmup_stable_decay":
         from transformers.optimization import get_wsd_schedule
 
-        falls = min(round(settings.decay_share * total), max(total - warmup, 0))
+        falls = min(max(1, round(settings.decay_share * total)), max(total - warmup, 0))
         return get_wsd_schedule(optimizer, warmup, falls, num_training_steps=total, decay_type="linear")
     return get_scheduler(settings.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=total)
 
