@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice, product
 from pathlib import Path
@@ -44,6 +46,8 @@ from .stages import Share, Stage
 from .state import follow_recipe, load_state, save_state
 
 LOG = "log.csv"
+_READERS = 4
+"""Threads that read batches, where there are as many cores: one fell behind a GPU that trains a small model."""
 
 
 def fit(
@@ -194,16 +198,16 @@ def fit(
 
 
 def _read_ahead(stage: Stage, seed: int, steps: range, shares: list[Share]) -> Iterator[dict[str, Any]]:
-    """A stage's batches in order, each read and drawn by a thread while the one before is computed on."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
-        waiting = None
+    """A stage's batches in order, read and drawn by threads while those before them are computed on."""
+    readers = min(_READERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(readers, thread_name_prefix="batches") as pool:
+        waiting: deque[Future[dict[str, Any]]] = deque()
         for step, share in product(steps, shares):
-            following = reader.submit(stage.batch, seed, step, share)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
+            waiting.append(pool.submit(stage.batch, seed, step, share))
+            if len(waiting) > readers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _check_shares(batch_size: int, shares: int) -> None:
