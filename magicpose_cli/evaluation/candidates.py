@@ -192,14 +192,21 @@ def as_markdown(table: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+_TICKS, _MOST_TICKS = (
+    (0.25, 0.5, 1, 2, 5, 10, 20, 50),
+    8,
+)  # dB between figures beside the plot, and how many of them
+
+
 def as_plot(table: dict[str, Any]) -> str:
     """PSNR over seconds a frame (logarithmic) as SVG, the front as a line; readable on light and dark ground."""
     rows = sorted(table["candidates"], key=lambda row: row["seconds_per_frame"])
     width, height, left, bottom, margin = 640, 360, 56, 48, 24
     costs = [math.log10(row["seconds_per_frame"]) for row in rows]
     qualities = [row["psnr"] for row in rows]
-    low, high = math.floor(4 * min(qualities)) / 4, math.ceil(4 * max(qualities)) / 4
-    high = high if high > low else low + 0.25
+    apart = next(step for step in _TICKS if max(qualities) - min(qualities) <= _MOST_TICKS * step)
+    low, high = math.floor(min(qualities) / apart) * apart, math.ceil(max(qualities) / apart) * apart
+    high = high if high > low else low + apart
     first, last = min(costs), max(max(costs), min(costs) + 0.1)
 
     def place(row: dict[str, Any]) -> tuple[float, float]:
@@ -217,7 +224,7 @@ def as_plot(table: dict[str, Any]) -> str:
         f"<title>{escape(table['model'])}: PSNR over seconds a frame</title>",
         f'<path d="M{left},{margin}V{height - bottom}H{width - margin}" fill="none" stroke="#888"/>',
     ]
-    for tick in np.arange(low, high + 1e-9, 0.25):
+    for tick in np.arange(low, high + 1e-9, apart):
         _, y = place({"seconds_per_frame": 10**first, "psnr": float(tick)})
         parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end" fill="#888">{tick:g}</text>')
     for tick in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):

@@ -92,6 +92,21 @@ def test_all_ways_are_measured_on_the_same_frames(tmp_path):
     assert len(circles) == len(table["candidates"])
 
 
+@pytest.mark.parametrize("apart_db", [0, 0.3, 6, 40])
+def test_the_plots_figures_leave_each_other_room(apart_db):
+    table = {
+        "model": "m",
+        "candidates": [
+            {"name": name, "seconds_per_frame": seconds, "psnr": psnr, "on_front": True}
+            for name, seconds, psnr in (("a", 0.1, 20.1), ("b", 1.0, 20.1 + apart_db))
+        ],
+    }
+    texts = ElementTree.fromstring(as_plot(table)).findall("{http://www.w3.org/2000/svg}text")
+    beside = [float(text.get("y")) for text in texts if text.get("text-anchor") == "end"]
+    assert len(beside) >= 2
+    assert all(lower - upper > 12 for lower, upper in zip(beside, beside[1:], strict=False))
+
+
 def test_a_model_that_follows_no_pose_is_refused_before_anything(tmp_path):
     model = make_tiny()
     model.register_modules(pose_controlnet=None)
