@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_the_plots_figures_leave_each_other_room(apart_db):
     texts = ElementTree.fromstring(as_plot(table)).findall("{http://www.w3.org/2000/svg}text")
     beside = [float(text.get("y")) for text in texts if text.get("text-anchor") == "end"]
     assert len(beside) >= 2
-    assert all(lower - upper > 12 for lower, upper in zip(beside, beside[1:], strict=False))
+    assert all(lower - upper > 12 for lower, upper in pairwise(beside))
 
 
 def test_a_model_that_follows_no_pose_is_refused_before_anything(tmp_path):
