@@ -192,10 +192,8 @@ def as_markdown(table: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-_TICKS, _MOST_TICKS = (
-    (0.25, 0.5, 1, 2, 5, 10, 20, 50),
-    8,
-)  # dB between figures beside the plot, and how many of them
+_TICKS_DB = (0.25, 0.5, 1, 2, 5, 10, 20, 50)  # from one figure beside the plot to the next
+_MOST_TICKS = 8
 
 
 def as_plot(table: dict[str, Any]) -> str:
@@ -204,7 +202,7 @@ def as_plot(table: dict[str, Any]) -> str:
     width, height, left, bottom, margin = 640, 360, 56, 48, 24
     costs = [math.log10(row["seconds_per_frame"]) for row in rows]
     qualities = [row["psnr"] for row in rows]
-    apart = next(step for step in _TICKS if max(qualities) - min(qualities) <= _MOST_TICKS * step)
+    apart = next(step for step in _TICKS_DB if max(qualities) - min(qualities) <= _MOST_TICKS * step)
     low, high = math.floor(min(qualities) / apart) * apart, math.ceil(max(qualities) / apart) * apart
     high = high if high > low else low + apart
     first, last = min(costs), max(max(costs), min(costs) + 0.1)

@@ -137,6 +137,9 @@ def test_position_channels_tell_places_apart():
     assert torch.cdist(waves, waves).fill_diagonal_(9).min() > 0.05
     with pytest.raises(ValueError, match="fours"):
         position_channels(6, 4, 4)
+    assert position_channels(
+        8, 4, 4, "meta"
+    ).is_meta  # made where they are used, so that no device waits for a copy
 
 
 def test_join_references_lays_tokens_side_by_side():

@@ -169,10 +169,14 @@ def test_detected_poses_are_cleaned_unless_told_not_to(inputs, tmp_path):
             examples / "reference.png",
             examples / "driving.mp4",
             tmp_path / f"{clean}.mp4",
-            RetargetOptions(**given, clean=clean),
+            RetargetOptions(**given, clean=clean, compare=True),
         )
         for clean in (True, False)
     )
+    steady, trembling = (
+        np.stack(list(FrameReader(tmp_path / f"{clean}.compare.mp4"))) for clean in (True, False)
+    )
+    assert (steady != trembling).any()
     assert cleaned["filled_frames"] == {"body": 0, "left_hand": 0, "right_hand": 0, "face": 0}
     assert found["filled_frames"] is None
     assert (found["options"]["clean"], cleaned["options"]["clean"]) == (False, True)

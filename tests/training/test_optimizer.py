@@ -138,7 +138,11 @@ def test_a_rate_warms_up_stays_and_falls_to_nothing_over_its_last_share():
     optimizer = torch.optim.SGD(_net(False).parameters(), lr=RATE)
     schedule = make_schedule(optimizer, settings)
     rates = []
-    for _ in range(settings.steps):
+    for step in range(settings.steps):
+        if step == 6:  # killed, and resumed
+            state, optimizer = schedule.state_dict(), torch.optim.SGD(_net(False).parameters(), lr=RATE)
+            schedule = make_schedule(optimizer, settings)
+            schedule.load_state_dict(state)
         rates.append(schedule.get_last_lr()[0] / RATE)
         optimizer.step()
         schedule.step()

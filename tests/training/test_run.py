@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from magicpose_cli.recipe import STAGES, Recipe, find_recipe, read_recipe
 from magicpose_cli.training import loop
 from magicpose_cli.training.given import check_given
 from magicpose_cli.training.run import run_all, run_stage
-from magicpose_cli.training.stages import freeze_unreached
+from magicpose_cli.training.stages import WHOLE, TrainVae, freeze_unreached
 
 from ..tiny import TINY, make_tiny
 from .conftest import in_two_processes, write_recipe
@@ -86,6 +89,25 @@ def test_a_run_leaves_a_log_and_pictures(stages):
     assert int(rows[-1]["step"]) == 4
     assert float(rows[-1]["loss"]) > 0
     assert (run_dir / "samples" / "000004.png").is_file()
+
+
+def test_batches_read_by_several_threads_come_in_order(clips, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path / "tiny.toml")
+    read = TrainVae.batch
+    readers = set()
+
+    def slow_at_first(self, seed, step, share=WHOLE):
+        readers.add(threading.get_ident())
+        time.sleep(0.2 if step == 0 else 0)
+        return read(self, seed, step, share)
+
+    monkeypatch.setattr(TrainVae, "batch", slow_at_first)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    several = _run("vae", clips, recipe, tmp_path / "several")
+    assert len(readers) > 1
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = _run("vae", clips, recipe, tmp_path / "one")
+    assert not _differ(_weights(several, "vae"), _weights(one, "vae"))
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
