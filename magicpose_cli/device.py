@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from .errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 DTYPES = ("fp32", "fp16", "bf16")
@@ -102,6 +104,40 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def fetch(tensors: Iterable[torch.Tensor]) -> Iterator[np.ndarray]:
+    """Tensors of a device as arrays, in order.
+
+    From a GPU each comes over, into memory that is pinned for that, while it computes the next.
+    """
+    waiting: Callable[[], np.ndarray] | None = None
+    for tensor in tensors:
+        if tensor.device.type != "cuda":
+            yield tensor.cpu().numpy()
+            continue
+        arriving = _send(tensor)
+        if waiting is not None:
+            yield waiting()
+        waiting = arriving
+    if waiting is not None:
+        yield waiting()
+
+
+def _send(tensor: torch.Tensor) -> Callable[[], np.ndarray]:
+    """Start a CUDA tensor on its way; what is returned waits for it."""
+    import torch
+
+    kept = torch.empty_like(tensor, device="cpu", pin_memory=True)
+    kept.copy_(tensor, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait() -> np.ndarray:
+        arrived.synchronize()
+        return kept.numpy()
+
+    return wait
 
 
 def total_memory(device: torch.device) -> int:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -73,3 +75,27 @@ def test_a_picture_too_large_for_a_memory_is_decoded_in_tiles():
     assert not device.decodes_in_tiles(8 * 2**30, 512, 512)
     assert device.decodes_in_tiles(8 * 2**30, 2048, 2048)
     assert not device.decodes_in_tiles(80 * 2**30, 2048, 2048)
+
+
+def test_what_a_device_made_comes_in_order():
+    made = [torch.full((2, 3), number) for number in range(5)]
+    assert [int(array[0, 0]) for array in device.fetch(iter(made))] == [*range(5)]
+
+
+def test_a_gpu_computes_the_next_while_one_comes_over(monkeypatch):
+    done = []
+
+    def compute(number):
+        done.append(f"compute {number}")
+        return SimpleNamespace(device=torch.device("cuda"), number=number)
+
+    def send(tensor):
+        done.append(f"send {tensor.number}")
+        return lambda: done.append(f"wait for {tensor.number}") or tensor.number
+
+    monkeypatch.setattr(device, "_send", send)
+    assert list(device.fetch(map(compute, range(3)))) == [0, 1, 2]
+    assert done == [
+        *("compute 0", "send 0", "compute 1", "send 1", "wait for 0"),
+        *("compute 2", "send 2", "wait for 1", "wait for 2"),
+    ]

@@ -15,6 +15,7 @@ ROOMS = [
     "errors",
     "console",
     "signals",
+    "imports",
     "device",
     "weights",
     "recipe",

@@ -49,7 +49,7 @@ class _Group(TyperGroup):
 
 _TAKES_LESS_MEMORY = {
     "retarget": "Choose a smaller --size, --batch, --window or --vram, or --device cpu.",
-    "bench": "Choose a smaller --size or fewer --frames, or --device cpu.",
+    "bench": "Choose a smaller --size or --vram, or fewer --frames, or --device cpu.",
     "eval": "Choose a smaller --size of a test set, or leave networks out with --quick for two videos.",
     "train": "Raise accumulate, lower batch_size or set gradient_checkpointing in the recipe.",
     "synth": "Choose fewer --workers or a smaller --size.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import MOST_STEPS, AsJson, Device, Dtype, DtypeName, Guidance
+from .options import LEAST_VRAM_GB, MOST_STEPS, VRAM_HELP, AsJson, Device, Dtype, DtypeName, Guidance
 
 
 def bench(
@@ -34,6 +34,9 @@ def bench(
     compile_: Annotated[
         bool, typer.Option("--compile", help="Through torch.compile, block by block; takes minutes first.")
     ] = False,
+    vram: Annotated[
+        float | None, typer.Option(min=LEAST_VRAM_GB, help=VRAM_HELP, show_default="what is free")
+    ] = None,
     against_cpu: Annotated[
         bool,
         typer.Option("--against-cpu", help="Also compare a prediction with the CPU's in fp32."),
@@ -65,6 +68,7 @@ def bench(
         dtype=dtype.value,
         compare=compare,
         compile=compile_,
+        vram_gb=vram,
         against_cpu=against_cpu,
     )
     report = run(options)
@@ -73,9 +77,10 @@ def bench(
 
 def _as_table(report: dict[str, Any]) -> str:
     rates = report["rates_gflops"]
+    turns = "" if report["offload"] == "none" else f", networks take turns ({report['offload']} offload)"
     lines = [
         f"{report['model']}, {report['size_px'][0]}x{report['size_px'][1]}, {report['frames']} frames, "
-        f"{report['steps']} steps, guidance {report['guidance']:g}, {report['dtype']} on {report['device']}",
+        f"{report['steps']} steps, guidance {report['guidance']:g}, {report['dtype']} on {report['device']}{turns}",
         f"this machine: {rates['convolutions']} GFLOP/s in convolutions, {rates['matrices']} in products of matrices",
         "",
         f"{'':<16}{'GFLOP':>10}{'floor s':>10}{'seconds':>10}{'ratio':>8}",

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from .options import (
+    LEAST_VRAM_GB,
     MOST_GUIDANCE,
     MOST_STEPS,
+    VRAM_HELP,
     DetectorName,
     DrivingKind,
     DtypeName,
@@ -153,8 +155,8 @@ def retarget(
     vram: Annotated[
         float | None,
         typer.Option(
-            min=0.1,
-            help="How much of a GPU's memory to use, GB; networks that do not fit take turns.",
+            min=LEAST_VRAM_GB,
+            help=VRAM_HELP,
             show_default="what is free",
             rich_help_panel=_TIME,
         ),

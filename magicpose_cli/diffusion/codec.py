@@ -43,9 +43,14 @@ def encode(vae: AutoencoderKL, pictures: np.ndarray) -> Tensor:
     return vae.encode(folded).latent_dist.mode() * vae.config.scaling_factor
 
 
-@torch.no_grad()
 def decode(vae: AutoencoderKL, latents: Tensor) -> np.ndarray:
-    """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``, frame by frame.
+    """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)``, frame by frame; errors as `decode_there`."""
+    return decode_there(vae, latents).cpu().numpy()
+
+
+@torch.no_grad()
+def decode_there(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Decode scaled latents ``(f c h w)`` to uint8 ``(f H W 3)`` on the VAE's device, frame by frame.
 
     Raises:
         MagicPoseError: latents that are not numbers, as an overflow in half precision leaves them.
@@ -62,7 +67,7 @@ def decode(vae: AutoencoderKL, latents: Tensor) -> np.ndarray:
         folded = vae.decode(scaled, return_dict=False)[0]
         pixels = functional.pixel_shuffle(folded, fold_of(vae))
         frames.append(((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte()[0])
-    return torch.stack(frames).permute(0, 2, 3, 1).cpu().numpy()
+    return torch.stack(frames).permute(0, 2, 3, 1)
 
 
 @torch.no_grad()

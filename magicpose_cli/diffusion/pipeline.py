@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from .. import console
-from ..device import FRAMES_AT_ONCE
+from ..device import FRAMES_AT_ONCE, fetch
 from ..media.pictures import Placement
 from ..pose.compressed import CompressedMaps
 from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
-from .codec import decode, embed_picture, encode, fold_of, vae_dtype
+from .codec import decode, decode_there, embed_picture, encode, fold_of, vae_dtype
 from .controls import Controls
 from .facts import PROMPT_EMBEDS
 from .guidance import GuidedNetwork
@@ -413,7 +413,12 @@ class MagicPosePipeline(DiffusionPipeline):
                 batch=batch,
                 on_step=on_step,
             )
-            return (self.decode(latent[None])[0] for latent in latents)
+            return fetch(decoded(latents))
+
+        def decoded(latents: Tensor) -> Iterator[Tensor]:
+            for latent in latents:
+                self._call(self.vae)
+                yield decode_there(self.vae, latent[None])[0]
 
         # frames that see each other are denoised together, others a stretch at a time: so memory does not grow
         together = len(poses) if self.network.has_motion else STRETCH

@@ -101,7 +101,7 @@ def _predict(pipeline: MagicPosePipeline, given: Given, guidance: float) -> torc
     draw = torch.Generator().manual_seed(0)
     latents = torch.randn(len(maps), channels, rows, columns, generator=draw)
     own = torch.randn(1, channels, rows, columns, generator=draw)
-    device = pipeline.unet.device
+    device = pipeline.computes_on
     text = _text(pipeline, reference)
     return pipeline.predict_noise(
         latents.to(device), 500, own.to(device), pose_maps.to(device), text, guidance

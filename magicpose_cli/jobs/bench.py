@@ -21,15 +21,17 @@ import numpy as np
 import torch
 
 from .. import __version__, console
-from ..device import pick_device, pick_dtype, wait_for
+from ..device import frames_at_once, memory_budget, pick_device, pick_dtype, total_memory, wait_for
 from ..diffusion.cost import count_costs
 from ..diffusion.facts import check_model, check_steps, read_facts
 from ..errors import OptionError
 from ..weights import SD15, find_model
 from .agreement import Given, compare_with_cpu, compare_with_plain_order
+from .memory import settle_offload
 from .rates import measure_rates
 
 if TYPE_CHECKING:
+    from ..diffusion.offload import Offload
     from ..diffusion.pipeline import MagicPosePipeline
 
 
@@ -47,6 +49,7 @@ class BenchOptions:
         device, dtype: where and in which format.
         compare: time the paper's plain order beside it: each network for each frame, nothing kept.
         compile: through `torch.compile`, block by block; the CPU's own prediction is not.
+        vram_gb: of the GPU's memory to use, where networks then take turns on it; None is all that is free.
         against_cpu: compare a prediction with the CPU's in fp32: for who has a GPU, which our tests have not.
     """
 
@@ -60,6 +63,7 @@ class BenchOptions:
     dtype: str = "auto"
     compare: bool = False
     compile: bool = False
+    vram_gb: float | None = None
     against_cpu: bool = False
 
 
@@ -82,19 +86,26 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     width_px, height_px = options.size_px or (sampling.width_px, sampling.height_px)
     guidance = sampling.guidance_scale
     _check_size(shapes, width_px, height_px)
-    pipeline = _load(options, device, dtype)
+    budget = memory_budget(device, options.vram_gb)
+    memory = total_memory(device) if options.vram_gb is None else budget
+    batch = frames_at_once(memory, dtype, width_px, height_px)
+    offload = settle_offload(
+        lambda: shapes, device, dtype, (width_px, height_px), batch, budget, compiles=options.compile
+    )
+    pipeline = _load(options, device, dtype, offload)
     rates = measure_rates(device, dtype)
     costs = count_costs(shapes, width_px, height_px)
     video = {part: flops for part, flops in costs.of_video(options.frames, sampling).items() if flops.total}
     given = _inputs(options.frames, width_px, height_px)
     if options.compile:
-        from ..diffusion.compiled import check_compiler, compile_blocks
+        from ..diffusion.compiled import compile_blocks
 
-        check_compiler(device)
         compile_blocks(pipeline)
         console.say("Compiling: a first video, which does not count.")
-        _time_a_video(pipeline, given, options.steps, guidance, device)
-    rounds = [_time_a_video(pipeline, given, options.steps, guidance, device) for _ in range(options.rounds)]
+        _time_a_video(pipeline, given, options.steps, guidance, batch, device)
+    rounds = [
+        _time_a_video(pipeline, given, options.steps, guidance, batch, device) for _ in range(options.rounds)
+    ]
     seconds = {part: median(r[part] for r in rounds) for part in rounds[0]}
     floors = {part: rates.seconds(flops) for part, flops in video.items()}
     parts = {
@@ -119,6 +130,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         "device": str(device),
         "dtype": str(dtype).removeprefix("torch."),
         "compile": options.compile,
+        "offload": offload,
         "threads": torch.get_num_threads(),
         "rates_gflops": {
             "convolutions": round(rates.convolutions / 1e9),
@@ -161,14 +173,20 @@ def _shapes(options: BenchOptions) -> tuple[MagicPosePipeline, str]:
     return load_shapes(folder), folder.name
 
 
-def _load(options: BenchOptions, device: torch.device, dtype: torch.dtype) -> MagicPosePipeline:
+def _load(
+    options: BenchOptions, device: torch.device, dtype: torch.dtype, offload: Offload = "none"
+) -> MagicPosePipeline:
     """The model with weights, to time."""
     from ..diffusion.folder import load_model
     from ..diffusion.fresh import sd15_sized
 
-    if options.model == SD15:
+    if options.model != SD15:
+        return load_model(find_model(options.model), device, dtype, offload=offload)
+    if offload == "none":
         return sd15_sized(device, dtype)
-    return load_model(find_model(options.model), device, dtype)
+    pipeline = sd15_sized("cpu", dtype)
+    pipeline.offload(offload, device)
+    return pipeline
 
 
 def _check_size(pipeline: MagicPosePipeline, width_px: int, height_px: int) -> None:
@@ -188,12 +206,17 @@ def _inputs(frames: int, width_px: int, height_px: int) -> Given:
 
 
 def _time_a_video(
-    pipeline: MagicPosePipeline, given: Given, steps: int, guidance: float, device: torch.device
+    pipeline: MagicPosePipeline,
+    given: Given,
+    steps: int,
+    guidance: float,
+    batch: int,
+    device: torch.device,
 ) -> dict[str, float]:
     """Seconds by part, and ``all``."""
     with _stopwatches(pipeline, device) as seconds:
         start_s = time.perf_counter()
-        for _ in pipeline(*given, num_inference_steps=steps, guidance_scale=guidance, overlap=0):
+        for _ in pipeline(*given, num_inference_steps=steps, guidance_scale=guidance, overlap=0, batch=batch):
             pass
         seconds["all"] = time.perf_counter() - start_s
     seconds["pose ControlNet"] -= seconds["pose embedding in the ControlNet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,11 @@ from ..device import (
     pick_device,
     pick_dtype,
     total_memory,
-    working_bytes,
 )
 from ..diffusion.controls import Controls
 from ..diffusion.facts import ModelFacts, Swaps, check_model, check_steps, read_facts
 from ..errors import OptionError
+from ..imports import without_collecting
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
 from ..media.video import as_rate, check_output, output_kind
@@ -29,12 +30,14 @@ from ..weights import find_model
 from .driving import Cut, Driving
 from .fit import choose_size, edge_colour, place
 from .hashes import Hashes
+from .memory import settle_offload
 from .outputs import Outputs
 
 if TYPE_CHECKING:
     import torch
 
     from ..diffusion.offload import Offload
+    from ..diffusion.pipeline import MagicPosePipeline
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,8 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     check_steps(model_dir, sampling)
     _check_pose_acts(controls, sampling.num_inference_steps)
     # last, since torch, which takes seconds, is imported here: an input that is wrong is told at once
-    device = pick_device(options.device)
+    with without_collecting():
+        device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     budget = memory_budget(device, options.vram_gb)
     memory = total_memory(device) if options.vram_gb is None else budget
@@ -200,9 +204,9 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
         console.warn(
             f"pictures of {size_px[0]}x{size_px[1]} go through the VAE in tiles, to spare memory; colours may differ."
         )
-    offload = _choose_offload(model_dir, swaps, device, dtype, size_px, batch, budget)
-    if options.compile:
-        _check_compile(device, offload)
+    offload = settle_offload(
+        partial(_shapes, model_dir, swaps), device, dtype, size_px, batch, budget, compiles=options.compile
+    )
     return Plan(
         reference_path=reference_path,
         reference=reference,
@@ -226,45 +230,10 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
     )
 
 
-def _choose_offload(
-    model_dir: Path,
-    swaps: Swaps,
-    device: torch.device,
-    dtype: torch.dtype,
-    size_px: tuple[int, int],
-    batch: int,
-    budget: int,
-) -> Offload:
-    """How the networks fit on a GPU; a CPU's memory is not asked."""
-    if device.type != "cuda":
-        return "none"
+def _shapes(model_dir: Path, swaps: Swaps) -> MagicPosePipeline:
     from ..diffusion.folder import load_shapes
-    from ..diffusion.offload import choose_offload, weights_of
 
-    weights = weights_of(load_shapes(model_dir, swaps), dtype, device)
-    chosen = choose_offload(weights, working_bytes(batch, dtype, *size_px), budget)
-    if chosen is None:
-        console.warn(
-            f"{budget / 2**30:.1f} GB of the GPU's memory may not do; a smaller --size, --batch or --window takes less."
-        )
-        return "sequential"
-    if chosen != "none":
-        console.say(
-            f"Networks take turns on the GPU ({chosen} offload), to keep within {budget / 2**30:.1f} GB."
-        )
-    return chosen
-
-
-def _check_compile(device: torch.device, offload: Offload) -> None:
-    from ..diffusion.compiled import check_compiler
-
-    if offload != "none":
-        raise OptionError(
-            expected="--compile with a model that stays on the GPU",
-            found=f"one whose networks take turns there ({offload} offload)",
-            remedy="Leave --compile out, or use a smaller --size or --batch.",
-        )
-    check_compiler(device)
+    return load_shapes(model_dir, swaps)
 
 
 def check_length(frames: int, facts: ModelFacts, options: RetargetOptions) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import console
+from ..device import TILE_PX
+from ..imports import without_collecting
 from ..media.atomic import write_file
 from ..media.background import in_background
 from ..media.compare import side_by_side
@@ -77,8 +79,8 @@ def retarget(
     plan = make_plan(reference_path, driving_path, out, options)
     hashes = hash_inputs(plan, options)  # now, since a run may take hours and its inputs change meanwhile
 
-    from ..device import TILE_PX
-    from ..diffusion.folder import load_model
+    with without_collecting():
+        from ..diffusion.folder import load_model
 
     with clock.stage("detect"), closing(open_detector(options.detector, str(plan.device))) as detector:
         reference_pose = detector.detect_still(plan.reference)

@@ -52,7 +52,7 @@ def in_two_processes(
     In one of thirty runs under FSDP, gloo's own thread crashed in malloc; that, and nothing else, is tried once more.
     """
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", program]
-    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
     for more in ([], ["--resume"]):
         done = subprocess.run(
             [sys.executable, *command, "train", *map(str, arguments), *more],
