@@ -385,7 +385,7 @@ class MagicPosePipeline(DiffusionPipeline):
             )
         if isinstance(poses, PoseSequence):
             placement = Placement.crop(poses.width_px, poses.height_px, width, height)
-            poses = CompressedMaps.of(poses, placement)
+            poses = CompressedMaps.of(poses, placement, None if self.network.has_motion else STRETCH)
         reference_latent = self.encode(references)
         channels, rows, columns = reference_latent.shape[1:]
         shape = (channels, rows, columns)

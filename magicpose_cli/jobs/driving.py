@@ -195,8 +195,12 @@ class Driving:
         if empty:
             console.warn(f"{empty} of {frames} frames show nobody: their pose maps are empty.")
 
-    def maps(self, placement: Placement) -> CompressedMaps:
+    def maps(self, placement: Placement, last: int | None = None) -> CompressedMaps:
         """The pose maps, placed for the model; pictures are read here, once.
+
+        Args:
+            placement: of the driving's pictures at the model's size.
+            last: as in `CompressedMaps`; pictures, which cannot be drawn again, are all kept.
 
         Raises:
             PoseError: pictures that are all of one colour, so maps of nobody.
@@ -207,7 +211,7 @@ class Driving:
             maps = CompressedMaps.drawn(_placed(self._reader, placement, plain))
             self._count_empty(sum(plain), len(plain))
             return maps
-        return CompressedMaps.of(self._poses, placement)
+        return CompressedMaps.of(self._poses, placement, last)
 
 
 def _is_openpose(path: Path) -> bool:

@@ -81,6 +81,7 @@ def retarget(
 
     with without_collecting():
         from ..diffusion.folder import load_model
+        from ..diffusion.pipeline import STRETCH
 
     with clock.stage("detect"), closing(open_detector(options.detector, str(plan.device))) as detector:
         reference_pose = detector.detect_still(plan.reference)
@@ -96,7 +97,8 @@ def retarget(
         plan.driving.sequence = aligned.poses
         plan = replace(plan, driving_place=plan.reference_place)
     cut = _say_crops(reference_pose, plan, aligned)
-    maps = plan.driving.maps(plan.driving_place)
+    # all frames are asked for in each step where they see each other, else a stretch's, and then not again
+    maps = plan.driving.maps(plan.driving_place, None if plan.facts.has_motion else STRETCH)
     check_length(len(maps), plan.facts, options)
     with clock.stage("load"):
         pipeline = load_model(plan.model_dir, plan.device, plan.dtype, plan.swaps, plan.offload)

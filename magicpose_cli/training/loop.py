@@ -46,8 +46,8 @@ from .stages import Share, Stage
 from .state import follow_recipe, load_state, save_state
 
 LOG = "log.csv"
-_READERS = 4
-"""Threads that read batches, where there are as many cores: one fell behind a GPU that trains a small model."""
+_READERS = 12
+"""Threads that read batches, where there are as many cores: four fell behind a GPU that trains a VAE."""
 
 
 def fit(

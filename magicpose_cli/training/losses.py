@@ -26,11 +26,11 @@ class VaeLoss(nn.Module):
         """Loss of a batch.
 
         Args:
-            pixels: pictures in [-1, 1], ``(b 3 H W)``.
-            pose_maps: [0, 1] ``(b 3 H W)``.
+            pixels: pictures, uint8 ``(b 3 H W)``.
+            pose_maps: uint8 ``(b 3 H W)``.
             noise: of unit deviation, ``(b c h w)`` as the latents.
         """
-        fold = fold_of(self.vae)
+        fold, pixels, pose_maps = fold_of(self.vae), pixels.float() / 127.5 - 1, pose_maps.float() / 255
         posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
         # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
         latents = posterior.mode()
@@ -141,13 +141,15 @@ class NoiseLoss(nn.Module):
             noise: ``(b f c h w)``.
             timestep: ``(b,)``.
             reference: clean reference latents ``(b c h w)``, or None for no bank.
-            pose_maps: [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
+            pose_maps: uint8 ``(b f 3 H W)``, or None for the paper's stage 1.
             conditional: the first so many of the batch have bank and pose, the rest neither.
             embeds: ``(b n d)``, each sample's own in the prompt's place.
 
         Raises:
             ValueError: no embedding at all.
         """
+        if pose_maps is not None:
+            pose_maps = pose_maps.float() / 255
         if embeds is None:
             if self.prompt_embeds is None:
                 raise ValueError("a batch without embeds, and no prompt_embeds")

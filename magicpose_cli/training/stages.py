@@ -13,7 +13,7 @@ In ``appearance`` and ``pose`` the UNet trains too where the recipe says so. A s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -117,8 +117,8 @@ class TrainVae:
         side = size_px // self.pipeline.latent_factor
         noise = torch.randn(count, self.pipeline.vae.config.latent_channels, side, side, generator=draw)
         return {
-            "pixels": _to_pixels(frames),
-            "pose_maps": _to_maps(pose_maps),
+            "pixels": _channels_first(frames),
+            "pose_maps": _channels_first(pose_maps),
             "noise": noise[share.rows(count)],
         }
 
@@ -204,7 +204,7 @@ class _TrainNetwork:
         share: Share,
         *,
         conditional: int,
-        with_pose: bool,
+        hidden: Sequence[Sequence[str]] | None,
     ) -> dict[str, Any]:
         """Draw noise and timesteps for a whole batch and gather its share.
 
@@ -213,7 +213,7 @@ class _TrainNetwork:
             seed, step: of the noise.
             share: which rows to gather.
             conditional: the first so many of the whole batch have a bank and a pose, the rest neither.
-            with_pose: gather pose maps.
+            hidden: what each reference's pose maps lack, for the whole batch; None for no pose maps.
         """
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
         count, rows = len(drawn.references), share.rows(len(drawn.references))
@@ -223,14 +223,21 @@ class _TrainNetwork:
         targets, cut = drawn.targets[rows], drawn.rows[rows]
         latents = self.latents(targets, cut)
         noise = torch.randn((*drawn.targets.shape, *latents.shape[2:]), generator=draw)
-        maps = self.clips.pose_maps(targets.ravel(), cut.repeat(targets.shape[1])) if with_pose else None
+        maps = None
+        if hidden is not None:
+            maps = np.stack(
+                [
+                    self.clips.pose_maps(own, np.full(len(own), row), without)
+                    for own, row, without in zip(targets, cut, hidden[rows], strict=True)
+                ]
+            )
         return {
             "latents": latents,
             "noise": noise[rows],
             "timestep": (strata * last).long().clamp(max=last - 1)[rows],
             "reference": self.latents(drawn.references[rows], cut),
             "embeds": None if self.embeddings is None else self.embeddings(drawn.references[rows]),
-            "pose_maps": None if maps is None else _to_maps(maps).unflatten(0, targets.shape),
+            "pose_maps": None if maps is None else _channels_first(maps),
             "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }
 
@@ -269,7 +276,7 @@ class TrainBase(_TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn = self.clips.pairs(seed, step, self.settings.batch_size, 1)
-        return self._batch(drawn, seed, step, share, conditional=0, with_pose=False)
+        return self._batch(drawn, seed, step, share, conditional=0, hidden=None)
 
     def finish(self) -> None:
         """The appearance net starts as the UNet's copy (paper 4.2), and the ControlNet as its encoder's."""
@@ -297,7 +304,7 @@ class TrainAppearance(_TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
-        return self._batch(drawn, seed, step, share, conditional=conditional, with_pose=False)
+        return self._batch(drawn, seed, step, share, conditional=conditional, hidden=None)
 
     def shown(self) -> dict[str, Any]:
         return {"controls": Controls(pose_scale=0), "guidance_scale": 1.0}
@@ -319,22 +326,18 @@ class TrainPose(_TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
-        batch = self._batch(drawn, seed, step, share, conditional=conditional, with_pose=True)
-        if self.settings.controlnet_alone:
-            batch["reference"] = None
-        count = len(drawn.references)
-        rows = share.rows(count)
         # each reference's targets lose their face or a hand together, as where a detector finds none (paper 5.4)
+        count = len(drawn.references)
         draw = np.random.default_rng([seed, step, 2])
         no_face = draw.random(count) < self.settings.mask_face
         no_hand = draw.random((count, 2)) < self.settings.mask_hand
-        for row, number in enumerate(range(rows.start, rows.stop)):
-            hidden = [name for name, hide in zip(HANDS, no_hand[number], strict=True) if hide]
-            hidden += ["face"] if no_face[number] else []
-            if hidden:
-                targets = drawn.targets[number]
-                maps = self.clips.pose_maps(targets, np.full(len(targets), drawn.rows[number]), hidden)
-                batch["pose_maps"][row] = _to_maps(maps)
+        hidden = [
+            [part for part, hide in zip(("face", *HANDS), (face, *hands), strict=True) if hide]
+            for face, hands in zip(no_face, no_hand, strict=True)
+        ]
+        batch = self._batch(drawn, seed, step, share, conditional=conditional, hidden=hidden)
+        if self.settings.controlnet_alone:
+            batch["reference"] = None
         return batch
 
     def shown(self) -> dict[str, Any]:
@@ -367,7 +370,7 @@ class TrainMotion(_TrainNetwork):
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
         drawn = self.clips.runs(seed, step, count, self.settings.frames)
-        return self._batch(drawn, seed, step, share, conditional=count, with_pose=True)
+        return self._batch(drawn, seed, step, share, conditional=count, hidden=[()] * count)
 
 
 _STRIPS, _STRIP_FRAMES = 2, 8  # enough to see things move, in the time of 16 single frames
@@ -397,10 +400,6 @@ def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
         dead.requires_grad_(False)
 
 
-def _to_maps(pictures: np.ndarray) -> Tensor:
-    """uint8 ``(... H W 3)`` to float [0, 1] ``(... 3 H W)``."""
-    return torch.from_numpy(pictures).movedim(-1, -3).float() / 255
-
-
-def _to_pixels(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+def _channels_first(pictures: np.ndarray) -> Tensor:
+    """uint8 ``(... H W 3)`` to ``(... 3 H W)``; a device gets them so, a quarter of the bytes of floats."""
+    return torch.from_numpy(pictures).movedim(-1, -3).contiguous()

@@ -38,7 +38,8 @@ def test_the_loss_is_the_error_of_what_the_model_predicts(kind: str) -> None:
 def test_noise_reaches_the_decoder_by_the_latents_deviation() -> None:
     pipeline = make_tiny()
     draw = torch.Generator().manual_seed(0)
-    pixels, maps = torch.rand(2, 3, 16, 16, generator=draw) * 2 - 1, torch.zeros(2, 3, 16, 16)
+    pixels = torch.randint(256, (2, 3, 16, 16), generator=draw, dtype=torch.uint8)
+    maps = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
     noise = torch.randn(2, 4, 4, 4, generator=draw)
 
     def loss(strength: float, noise: torch.Tensor) -> float:

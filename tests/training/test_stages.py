@@ -63,7 +63,7 @@ def test_an_error_at_a_face_costs_more_where_the_recipe_says_so():
         "noise": noise,
         "timestep": torch.tensor([500]),
         "reference": latents[0],
-        "pose_maps": _map()[None],
+        "pose_maps": (_map()[None] * 255).byte(),
         "conditional": 1,
     }
     errors = {}
