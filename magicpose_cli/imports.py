@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Leave garbage be while torch, diffusers and transformers are imported: a sixth of that time, which is seconds.
+    """Leave garbage be while torch, diffusers and transformers are imported, and what they made for good.
 
-    They make hundreds of thousands of objects and keep them; the collector looks through all of them, again and again.
+    They make hundreds of thousands of objects and keep them; the collector would look through them all again and again
+    while they are imported, and afterwards.
     """
-    was_on = gc.isenabled()
+    was_on, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
+        if len(sys.modules) > known:  # else what is there is the caller's, and may be garbage later
+            gc.freeze()
         if was_on:
             gc.enable()
