@@ -42,7 +42,7 @@ from .sharding import (
     standalone,
     whole_weights,
 )
-from .stages import Share, Stage
+from .stage import Share, Stage
 from .state import follow_recipe, load_state, save_state
 
 LOG = "log.csv"

@@ -21,8 +21,10 @@ from .given import check_clips, settings_of, stages_of
 from .linear import LOOKED_AT, start_linear
 from .loop import fit
 from .run_folder import MODEL, check_run, is_begun, read_step
-from .stages import Stage, TrainAppearance, TrainBase, TrainMotion, TrainPose, TrainVae
+from .stage import Stage
+from .stages import TrainAppearance, TrainBase, TrainMotion, TrainPose
 from .start import starting_model
+from .vae_stage import TrainVae
 from .videos import clips_of_videos, holds_videos
 
 LONGEST_WAIT = timedelta(hours=12)

@@ -23,7 +23,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import OptionError, RecipeError
-from .stages import Stage
+from .stage import Stage
 
 TRIED_TORCH = "2.14"
 """Older ones leave a block that is computed anew in backward as if its forward had not ended."""

@@ -1,4 +1,4 @@
-"""The stages: what trains, what is frozen, which loss.
+"""The stages: what trains, what is frozen, which loss. Here are those of the network; the VAE's is `vae_stage`.
 
     stage        trains                            frozen       loss
     vae          VAE                               -            reconstruction + KL
@@ -7,15 +7,13 @@
     pose         appearance net, pose ControlNet   UNet, VAE    Eq. 5, two frames of one video
     motion       motion module                     all else     Eq. 5 on consecutive frames
 
-In ``appearance`` and ``pose`` the UNet trains too where the recipe says so. A stage gives batches that depend on
-(seed, step) alone, cut into equal shares for processes and forward passes, and a module whose forward is the loss.
+In ``appearance`` and ``pose`` the UNet trains too where the recipe says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,113 +27,13 @@ from ..recipe import (
     BaseStage,
     MotionStage,
     NetworkStage,
-    Optimisation,
     PoseStage,
-    VaeStage,
 )
 from .data import Clips, Drawn
 from .embeddings import embed_clips
 from .latents import encode_clips
-from .losses import NoiseLoss, VaeLoss, pixel_weights
-
-
-@dataclass(frozen=True)
-class Share:
-    """One of several equal parts of a batch; their losses' mean is the whole batch's loss."""
-
-    index: int = 0
-    count: int = 1
-
-    def rows(self, total: int) -> slice:
-        """The rows of a batch that this share has."""
-        each = total // self.count
-        return slice(self.index * each, (self.index + 1) * each)
-
-
-WHOLE = Share()
-
-
-class Stage(Protocol):
-    """What the training loop asks of a stage."""
-
-    @property
-    def settings(self) -> Optimisation: ...
-
-    @property
-    def module(self) -> nn.Module:
-        """Its forward takes a batch's tensors and returns the loss."""
-
-    def trained(self) -> Iterable[nn.Parameter]: ...
-
-    def rates(self) -> list[dict[str, Any]]:
-        """The same parameters as the optimizer's groups, each with its learning rate."""
-
-    @property
-    def may_skip_parameters(self) -> bool:
-        """Whether a share's loss may not reach all that trains, which other processes must be told."""
-
-    def batch(self, seed: int, step: int, share: Share) -> dict[str, Any]:
-        """The loss's arguments for a share of a step's batch; the draws are those of the whole batch."""
-
-    def finish(self) -> None:
-        """Write into the pipeline what only the trained weights can tell."""
-
-    def samples(self) -> np.ndarray:
-        """A grid of pictures to watch the stage learn, uint8 ``(H W 3)``."""
-
-
-# vae
-
-
-class TrainVae:
-    """The stage that gives a model without SD its pictures-to-latents."""
-
-    def __init__(
-        self, settings: VaeStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
-    ) -> None:
-        self.settings, self.pipeline, self.clips, self.held_out = settings, pipeline, clips, held_out
-        self.module = VaeLoss(pipeline.vae.requires_grad_(True).train(), settings)
-
-    def trained(self) -> Iterable[nn.Parameter]:
-        return self.pipeline.vae.parameters()
-
-    may_skip_parameters = False
-
-    def rates(self) -> list[dict[str, Any]]:
-        vae, rate = self.pipeline.vae, self.settings.learning_rate
-        outer = {*vae.encoder.conv_in.parameters(), *vae.encoder.conv_out.parameters()}
-        outer |= set(vae.decoder.conv_out.parameters())
-        inner = [p for p in vae.parameters() if p not in outer]
-        slow = [p for p in vae.parameters() if p in outer]
-        return [{"params": inner, "lr": rate}, {"params": slow, "lr": rate * self.settings.outer_rate}]
-
-    def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
-        count = self.settings.batch_size
-        size_px = self.settings.crop_px
-        frames, pose_maps = self.clips.crops(seed, step, count, size_px, share.rows(count))
-        draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        side = size_px // self.pipeline.latent_factor
-        noise = torch.randn(count, self.pipeline.vae.config.latent_channels, side, side, generator=draw)
-        return {
-            "pixels": _channels_first(frames),
-            "pose_maps": _channels_first(pose_maps),
-            "noise": noise[share.rows(count)],
-        }
-
-    def finish(self) -> None:
-        # SD's rule: latents of unit standard deviation
-        pictures = self.clips.pictures(self.clips.spread(64))
-        self.pipeline.vae.register_to_config(scaling_factor=1.0)
-        deviation = torch.cat([self.pipeline.encode(picture[None]).cpu() for picture in pictures]).std()
-        self.pipeline.vae.register_to_config(scaling_factor=float(1 / deviation))
-
-    def samples(self) -> np.ndarray:
-        shown = self.held_out.pictures(self.held_out.starts[: min(len(self.held_out), 6)])
-        again = [self.pipeline.decode(self.pipeline.encode(frame[None]))[0] for frame in shown]
-        return np.concatenate([np.concatenate(shown, axis=1), np.concatenate(again, axis=1)])
-
-
-# the network
+from .losses import NoiseLoss, pixel_weights
+from .stage import WHOLE, Share, channels_first
 
 
 class _TrainNetwork:
@@ -237,7 +135,7 @@ class _TrainNetwork:
             "timestep": (strata * last).long().clamp(max=last - 1)[rows],
             "reference": self.latents(drawn.references[rows], cut),
             "embeds": None if self.embeddings is None else self.embeddings(drawn.references[rows]),
-            "pose_maps": None if maps is None else _channels_first(maps),
+            "pose_maps": None if maps is None else channels_first(maps),
             "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }
 
@@ -398,8 +296,3 @@ def freeze_unreached(appearance_unet: UNet2DConditionModel) -> None:
     after += [*(ups[reads].upsamplers or []), *ups[reads + 1 :]]
     for dead in (*after, appearance_unet.conv_norm_out, appearance_unet.conv_out):
         dead.requires_grad_(False)
-
-
-def _channels_first(pictures: np.ndarray) -> Tensor:
-    """uint8 ``(... H W 3)`` to ``(... 3 H W)``; a device gets them so, a quarter of the bytes of floats."""
-    return torch.from_numpy(pictures).movedim(-1, -3).contiguous()

@@ -14,7 +14,8 @@ from magicpose_cli.diffusion.pipeline import MagicPosePipeline
 from magicpose_cli.recipe import Recipe
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.embeddings import embed_clips
-from magicpose_cli.training.stages import WHOLE, Share, TrainPose
+from magicpose_cli.training.stage import WHOLE, Share
+from magicpose_cli.training.stages import TrainPose
 
 from ..tiny import TINY, make_tiny
 

@@ -20,7 +20,9 @@ from magicpose_cli.recipe import STAGES, Recipe, find_recipe, read_recipe
 from magicpose_cli.training import loop
 from magicpose_cli.training.given import check_given
 from magicpose_cli.training.run import run_all, run_stage
-from magicpose_cli.training.stages import WHOLE, TrainVae, freeze_unreached
+from magicpose_cli.training.stage import WHOLE
+from magicpose_cli.training.stages import freeze_unreached
+from magicpose_cli.training.vae_stage import TrainVae
 
 from ..tiny import TINY, make_tiny
 from .conftest import in_two_processes, write_recipe

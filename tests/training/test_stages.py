@@ -9,14 +9,9 @@ import torch
 from magicpose_cli.recipe import Recipe
 from magicpose_cli.training.data import load_clips
 from magicpose_cli.training.losses import NoiseLoss, place_weight
-from magicpose_cli.training.stages import (
-    Share,
-    TrainAppearance,
-    TrainBase,
-    TrainMotion,
-    TrainPose,
-    TrainVae,
-)
+from magicpose_cli.training.stage import Share
+from magicpose_cli.training.stages import TrainAppearance, TrainBase, TrainMotion, TrainPose
+from magicpose_cli.training.vae_stage import TrainVae
 
 from ..tiny import TINY, make_tiny
 
