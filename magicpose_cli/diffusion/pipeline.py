@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ from .offload import Offload, Turns, offload
 from .pose_embeddings import PoseEmbeddings
 from .pose_maps import PoseMaps, Stretch, gather
 from .sampler import denoise, frame_noise, make_solver
-from .windows import circular_windows, shifted_windows
+from .windows import WindowPlan
 
 PAPER = Controls()
 STRETCH = 64
@@ -317,20 +316,17 @@ class MagicPosePipeline(DiffusionPipeline):
             embedded = embeddings.of(numbers) if embeddings is not None and pose_scale else None
             return network(part.to(self.computes_on), timestep, scale, None, pose_scale, embedded)
 
-        draw = random.Random(seed)
-
-        def windows(step: int) -> list[list[int]]:
-            if offsets is not None:
-                return circular_windows(frames, window, overlap, offsets[step])
-            if not self.network.has_motion:
-                return shifted_windows(frames, batch, overlap=0)  # no frame sees another: each is made once
-            if circular:
-                return circular_windows(frames, window, overlap, draw.randrange(frames))
-            return shifted_windows(frames, window, overlap, draw.randrange(max(window - overlap, 1)))
-
-        is_reference = circular or offsets is not None  # which averages plainly
-        fade = overlap if self.network.has_motion and not is_reference else 0
-        return denoise(latents, predict, scheduler, steps, windows, on_step, fade=fade)
+        windows = WindowPlan(
+            frames,
+            window,
+            overlap,
+            see_each_other=self.network.has_motion,
+            batch=batch,
+            circular=circular,
+            offsets=offsets,
+            seed=seed,
+        )
+        return denoise(latents, predict, scheduler, steps, windows.of, on_step, fade=windows.fade)
 
     def _say_if_independent(self, frames: int) -> None:
         if frames > 1 and not self.network.has_motion and not self._said_independent:

@@ -6,7 +6,55 @@ seams, so that no frame is always at a window's edge.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class WindowPlan:
+    """The windows of a run, step by step: asked for once a step, in order.
+
+    Attributes:
+        num_frames: length of the video.
+        window, overlap: frames denoised together, and shared by neighbours.
+        see_each_other: whether the frames of a window do (a motion module); else each is made once, `batch` at a time.
+        batch: frames that go through the networks together where they are independent.
+        circular: the reference implementation's windows in place of our own.
+        offsets: the reference's, one a step; None draws them, and the shifts of our own, from the seed.
+        seed: of these draws.
+    """
+
+    num_frames: int
+    window: int
+    overlap: int
+    see_each_other: bool
+    batch: int
+    circular: bool
+    offsets: Sequence[int] | None
+    seed: int
+    _draw: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._draw = random.Random(self.seed)
+
+    @property
+    def fade(self) -> int:
+        """Frames over which windows fade into each other; 0 is the reference's plain average."""
+        is_plain = self.circular or self.offsets is not None or not self.see_each_other
+        return 0 if is_plain else self.overlap
+
+    def of(self, step: int) -> list[list[int]]:
+        """The windows of a step, 0 first."""
+        if self.offsets is not None:
+            return circular_windows(self.num_frames, self.window, self.overlap, self.offsets[step])
+        if not self.see_each_other:
+            return shifted_windows(self.num_frames, self.batch, overlap=0)
+        if self.circular:
+            offset = self._draw.randrange(self.num_frames)
+            return circular_windows(self.num_frames, self.window, self.overlap, offset)
+        offset = self._draw.randrange(max(self.window - self.overlap, 1))
+        return shifted_windows(self.num_frames, self.window, self.overlap, offset)
 
 
 def shifted_windows(num_frames: int, window: int = 16, overlap: int = 4, offset: int = 0) -> list[list[int]]:

@@ -27,10 +27,10 @@ class VaeLoss(nn.Module):
 
         Args:
             pixels: pictures, uint8 ``(b 3 H W)``.
-            pose_maps: uint8 ``(b 3 H W)``.
+            pose_maps: uint8 or [0, 1] ``(b 3 H W)``.
             noise: of unit deviation, ``(b c h w)`` as the latents.
         """
-        fold, pixels, pose_maps = fold_of(self.vae), pixels.float() / 127.5 - 1, pose_maps.float() / 255
+        fold, pixels, pose_maps = fold_of(self.vae), pixels.float() / 127.5 - 1, _as_unit(pose_maps)
         posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
         # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
         latents = posterior.mode()
@@ -41,6 +41,11 @@ class VaeLoss(nn.Module):
         edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
         absolute, squared = error.abs().mean(), (error * (again - pixels)).mean()
         return absolute + 2 * squared + edges / 2 + self.settings.kl_weight * posterior.kl().mean()
+
+
+def _as_unit(pose_maps: Tensor) -> Tensor:
+    """Pose maps in [0, 1], as the networks take them, of bytes, as they come to a device."""
+    return pose_maps.float() / 255 if pose_maps.dtype is torch.uint8 else pose_maps
 
 
 def place_weight(pose_maps: Tensor, hand: float, face: float) -> Tensor:
@@ -141,7 +146,7 @@ class NoiseLoss(nn.Module):
             noise: ``(b f c h w)``.
             timestep: ``(b,)``.
             reference: clean reference latents ``(b c h w)``, or None for no bank.
-            pose_maps: uint8 ``(b f 3 H W)``, or None for the paper's stage 1.
+            pose_maps: uint8 or [0, 1] ``(b f 3 H W)``, or None for the paper's stage 1.
             conditional: the first so many of the batch have bank and pose, the rest neither.
             embeds: ``(b n d)``, each sample's own in the prompt's place.
 
@@ -149,7 +154,7 @@ class NoiseLoss(nn.Module):
             ValueError: no embedding at all.
         """
         if pose_maps is not None:
-            pose_maps = pose_maps.float() / 255
+            pose_maps = _as_unit(pose_maps)
         if embeds is None:
             if self.prompt_embeds is None:
                 raise ValueError("a batch without embeds, and no prompt_embeds")

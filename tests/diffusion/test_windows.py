@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicpose_cli.diffusion.windows import circular_windows, fading, shifted_windows
+from magicpose_cli.diffusion.windows import WindowPlan, circular_windows, fading, shifted_windows
 
 shapes = st.tuples(st.integers(1, 200), st.integers(1, 24), st.integers(0, 23), st.integers(0, 500)).filter(
     lambda s: s[2] < s[1]
@@ -77,3 +77,29 @@ def test_where_two_windows_overlap_their_weights_make_one():
     weights = fading(range(12, 28), 40, 4)
     assert weights[4:12] == [1.0] * 8
     assert [a + b for a, b in zip(weights[:4], weights[12:], strict=True)] == pytest.approx([1.0] * 4)
+
+
+@given(st.integers(4, 60), st.booleans(), st.booleans(), st.integers(0, 5))
+def test_a_plan_is_the_same_each_time_and_covers_each_frame(frames, see_each_other, circular, seed):
+    def plan(offsets=None):
+        return WindowPlan(
+            frames,
+            16,
+            4,
+            see_each_other=see_each_other,
+            batch=7,
+            circular=circular,
+            offsets=offsets,
+            seed=seed,
+        )
+
+    first = plan().of(0)
+    assert plan().of(0) == first
+    assert plan([3, 5]).of(1) == circular_windows(frames, 16, 4, 5)
+    if not see_each_other:  # each is made once
+        assert [frame for window in first for frame in window] == list(range(frames))
+        assert max(map(len, first)) <= 7
+    elif not circular:
+        assert set().union(*first) == set(range(frames))
+    assert plan().fade == (4 if see_each_other and not circular else 0)
+    assert plan([0]).fade == 0
