@@ -50,6 +50,8 @@ class SamplingBlock(_Strict):
     """Whether all frames start from one noise (the reference implementation) or each from its own."""
     reference: Literal["clean", "noised"] = "clean"
     """Whether the appearance net reads the reference as it is (the released model), or noised as the frames are."""
+    details: Literal["made", "reference"] = "made"
+    """Whether frames stay as the model made them, or take the reference's details where that agrees with them."""
     width_px: Positive = 512
     """Size the model was trained at."""
     height_px: Positive = 512

@@ -203,6 +203,15 @@ def retarget(
             rich_help_panel=_FINE,
         ),
     ] = None,
+    reference_details: Annotated[
+        bool | None,
+        typer.Option(
+            "--reference-details/--no-reference-details",
+            help="Take the reference's details where it agrees with what was made.",
+            show_default="model's",
+            rich_help_panel=_FINE,
+        ),
+    ] = None,
     base_unet: Annotated[
         Path | None,
         typer.Option(help="Folder of an SD1.5-compatible UNet to use instead.", rich_help_panel=_FINE),
@@ -268,6 +277,7 @@ def retarget(
         pose_end=pose_end,
         noise=None if noise is None else noise.value,
         noisy_reference=noisy_reference,
+        reference_details=reference_details,
         base_unet=base_unet,
         motion_module=motion_module,
         driving_kind=driving_kind.value,

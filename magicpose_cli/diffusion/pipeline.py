@@ -30,6 +30,7 @@ from ..pose.sequence import PoseSequence
 from ..recipe import SamplingBlock, Solver, read_block
 from .codec import decode, decode_there, embed_picture, encode, fold_of, vae_dtype
 from .controls import Controls
+from .details import ReferenceDetails
 from .facts import PROMPT_EMBEDS
 from .guidance import GuidedNetwork
 from .network import MagicPoseNetwork
@@ -347,6 +348,7 @@ class MagicPosePipeline(DiffusionPipeline):
         circular: bool = False,
         noise: str | None = None,
         noisy_reference: bool | None = None,
+        reference_details: bool | None = None,
         controls: Controls = PAPER,
         solver: Solver | None = None,
         guided: tuple[float, float] | None = None,
@@ -365,6 +367,8 @@ class MagicPosePipeline(DiffusionPipeline):
             window, overlap, circular, controls, batch, on_step: as in `denoise`.
             noise: ``shared`` by all frames or ``independent``; None is the model's own.
             noisy_reference: whether the reference is noised as the frames are; None is the model's own.
+            reference_details: whether frames take the reference's details, as `ReferenceDetails` does; None is the
+                model's own.
 
         Returns:
             uint8 ``(H W 3)``, one a pose, made as they are asked for: with a motion module all are denoised before the
@@ -389,6 +393,8 @@ class MagicPosePipeline(DiffusionPipeline):
         is_noisy = self.sampling.reference == "noised" if noisy_reference is None else noisy_reference
         reference_noise = frame_noise(1, shape, seed, shared=True) if is_noisy else None
         text = self.embed_picture(references)
+        is_detailed = self.sampling.details == "reference" if reference_details is None else reference_details
+        finish = ReferenceDetails(references) if is_detailed else None
 
         def make(first: int, stop: int) -> Iterator[np.ndarray]:
             latents = self.denoise(
@@ -409,7 +415,8 @@ class MagicPosePipeline(DiffusionPipeline):
                 batch=batch,
                 on_step=on_step,
             )
-            return fetch(decoded(latents))
+            frames = fetch(decoded(latents))
+            return frames if finish is None else map(finish, frames)
 
         def decoded(latents: Tensor) -> Iterator[Tensor]:
             for latent in latents:

@@ -55,6 +55,8 @@ def as_sentences(report: Mapping[str, Any]) -> str:
         parts.append(
             f"{preset}{steps} of {settings['solver']}, guidance {settings['guidance']}, seed {settings['seed']}."
         )
+        if settings.get("details") == "reference":
+            parts.append("Frames take the reference's details where it agrees with what the model made.")
     parts.append(f"{size[0]}x{size[1]} px" if size else "Each clip at its own size")
     parts[-1] += f", magicpose {report['magicpose']}."
     if settings["gt"] == "vae":

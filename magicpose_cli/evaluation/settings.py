@@ -79,6 +79,7 @@ def settings_of(
         "steps": None if model is None else model.sampling.num_inference_steps,
         "guidance": None if model is None else model.sampling.guidance_scale,
         "solver": None if model is None else model.sampling.solver,
+        "details": None if model is None else model.sampling.details,
         "size_px": one_size(sizes_of(options, model, selection), selection.clips),
         "model_sha256": None if model is None else sha256_of(model.folder),
         "clips_sha256": {name: hashes["clip"] for name, hashes in selection.hashes.items()},

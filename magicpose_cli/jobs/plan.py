@@ -68,6 +68,8 @@ class RetargetOptions:
         appearance_scale, pose_scale, pose_start, pose_end: as in `Controls`.
         noise: ``shared`` or ``independent``; None is the model's own.
         noisy_reference: whether the reference is noised as the frames are; None is the model's own.
+        reference_details: whether frames take the reference's details where they agree with it; None is the model's
+            own.
         base_unet, motion_module: folders of networks in place of the model's.
         driving_kind: ``auto``, ``video``, ``pose-maps`` or ``openpose-json``.
         detector: ``auto``, ``mediapipe`` or ``openpose``.
@@ -105,6 +107,7 @@ class RetargetOptions:
     pose_end: float = 1.0
     noise: str | None = None
     noisy_reference: bool | None = None
+    reference_details: bool | None = None
     base_unet: Path | None = None
     motion_module: Path | None = None
     driving_kind: str = "auto"

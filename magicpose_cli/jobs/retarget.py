@@ -197,6 +197,7 @@ def _make(
         circular=options.windows == "reference",
         noise=options.noise,
         noisy_reference=options.noisy_reference,
+        reference_details=options.reference_details,
         controls=plan.controls,
         on_step=on_step,
     )

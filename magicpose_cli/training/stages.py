@@ -147,7 +147,16 @@ class _TrainNetwork:
             maps = self.held_out.pose_maps(np.array([last]))
             reference, truth = self.held_out.pictures(np.array([first, last]))
             made = next(
-                iter(self.pipeline(reference, maps, num_inference_steps=10, seed=clip, **self.shown()))
+                iter(
+                    self.pipeline(
+                        reference,
+                        maps,
+                        num_inference_steps=10,
+                        seed=clip,
+                        reference_details=False,
+                        **self.shown(),
+                    )
+                )
             )
             rows.append(np.concatenate([reference, maps[0], made, truth], axis=1))
         half = (len(rows) + 1) // 2
@@ -260,7 +269,9 @@ class TrainMotion(_TrainNetwork):
             first, after = self.held_out.starts[clip : clip + 2]
             numbers = np.arange(first, min(first + _STRIP_FRAMES, after))
             truth, maps = self.held_out.pictures(numbers), self.held_out.pose_maps(numbers)
-            made = list(self.pipeline(truth[0], maps, num_inference_steps=10, seed=int(clip)))
+            made = list(
+                self.pipeline(truth[0], maps, num_inference_steps=10, seed=int(clip), reference_details=False)
+            )
             strips += [np.concatenate([truth[0], *row], axis=1) for row in (maps, made, truth)]
         width_px = max(strip.shape[1] for strip in strips)
         return np.concatenate([np.pad(s, ((0, 0), (0, width_px - s.shape[1]), (0, 0))) for s in strips])

@@ -77,6 +77,10 @@ def test_each_option_reaches_the_picture_and_the_report(inputs, tmp_path):
         assert json.loads(done.stdout)["options"][entry] == value
         before = _frames(tmp_path / str(number - 1)) if "--windows" in options else frames
         assert not np.array_equal(_frames(out), before), options
+    # what the tiny model makes agrees with no reference, so the report alone tells
+    assert json.loads(plain.stdout)["options"]["reference_details"] is False
+    detailed = _retarget(inputs, tmp_path / "detailed", "--reference-details")
+    assert json.loads(detailed.stdout)["options"]["reference_details"] is True
     report = json.loads((tmp_path / "0" / "report.json").read_text())
     assert len(report["also_given"]["also 1"]) == 64
 
