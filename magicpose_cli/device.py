@@ -131,11 +131,11 @@ def _send(tensor: torch.Tensor) -> Callable[[], np.ndarray]:
     kept = torch.empty_like(tensor, device="cpu", pin_memory=True)
     kept.copy_(tensor, non_blocking=True)
     arrived = torch.cuda.Event()
-    arrived.record()
+    arrived.record(torch.cuda.current_stream(tensor.device))
 
     def wait() -> np.ndarray:
         arrived.synchronize()
-        return kept.numpy()
+        return kept.numpy().copy()  # the pinned memory goes back, for the next
 
     return wait
 
@@ -164,7 +164,7 @@ def memory_budget(device: torch.device, vram_gb: float | None) -> int:
         raise OptionError(
             expected="--vram with a GPU of its own memory (cuda)",
             found=f"the device {device}",
-            remedy="Leave --vram out; --window and --batch take less memory.",
+            remedy="Leave --vram out.",
         )
     return total_memory(device)
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from .. import __version__, console
 from ..errors import MagicPoseError
+from ..imports import this_is_a_program
 from ..signals import Ended, unwind_on_signals
 
 
@@ -123,5 +124,6 @@ app.add_typer(_study, name="study")
 
 def main() -> None:
     """Entry point of the `magicpose` script."""
+    this_is_a_program()
     unwind_on_signals()
     sys.exit(app())

@@ -1,11 +1,12 @@
 """Details that a model blurs, taken from the reference wherever that agrees with what the model made.
 
-    for each reference: as it is, and moved along the optical flow from the frame to it
-    for each pixel:     the one of these that is nearest the frame, once fine details are smoothed out of both
+    candidates:         the reference as it is, and moved along the optical flow from the frame to it
+    for each pixel:     the one that is nearer the frame, once fine details are smoothed out of both
     where that is near: its pixel in place of the frame's
 
 A background that stays gets its own pixels back, cloth and faces those of where they were. What the model made
-otherwise than the reference, an open mouth or an arm before the wall, differs from it and is left.
+otherwise than the reference, an open mouth or an arm before the wall, differs from it and is left; what is finer than
+the smoothing is the reference's wherever the rest agrees.
 
 Not in the paper. The flow is OpenCV's DIS (Kroeger et al., ECCV 2016), which needs no weights.
 """
@@ -31,51 +32,55 @@ _SMALLEST_FLOW_PX = 16
 
 
 class ReferenceDetails:
-    """Puts the references' details into frames.
+    """Puts a reference's details into frames.
 
     Args:
-        references: uint8 ``(r H W 3)``, as the model sees them.
+        reference: uint8 ``(H W 3)``, as the model sees it; of several the first, in whose place the frames are.
     """
 
-    def __init__(self, references: np.ndarray) -> None:
+    def __init__(self, reference: np.ndarray) -> None:
         self._cv2: Any = load_cv2()
-        self._height, self._width = references.shape[1:3]
+        self._reference = np.ascontiguousarray(reference)
+        self._height, self._width = reference.shape[:2]
         self._scale = min(self._height, self._width) / _SIDE_PX
-        self._stay = [(reference, self._smooth(reference, _SMOOTHED_PX)) for reference in references]
-        self._grey = [self._cv2.cvtColor(reference, self._cv2.COLOR_RGB2GRAY) for reference in references]
+        self._smooth_reference = self._smooth(self._reference, _SMOOTHED_PX)
+        self._grey = self._cv2.cvtColor(self._reference, self._cv2.COLOR_RGB2GRAY)
         self._flow = self._cv2.DISOpticalFlow_create(self._cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         y, x = np.mgrid[: self._height, : self._width].astype(np.float32)
         self._places = np.stack([x, y], axis=-1)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
-        """A frame, uint8 ``(H W 3)``, with the references' details."""
+        """A frame, uint8 ``(H W 3)``, with the reference's details."""
+        frame = np.ascontiguousarray(frame)
         smooth = self._smooth(frame, _SMOOTHED_PX)
-        source, distance = frame, np.full(frame.shape[:2], np.inf, np.float32)
-        cost = distance
-        for candidate, smooth_candidate, extra in self._candidates(frame):
-            apart = np.abs(smooth_candidate - smooth).max(-1)
-            own_cost = self._smooth(apart, _AROUND_PX) + extra
-            nearer = own_cost < cost
-            cost = np.where(nearer, own_cost, cost)
-            distance = np.where(nearer, np.maximum(apart, own_cost), distance)
-            source = np.where(nearer[..., None], candidate, source)
+        distance, cost = self._distances(self._smooth_reference, smooth)
+        source = self._reference
+        if min(self._height, self._width) >= _SMALLEST_FLOW_PX:
+            moved, is_outside = self._moved(frame)
+            moved_distance, moved_cost = self._distances(self._smooth(moved, _SMOOTHED_PX), smooth)
+            is_nearer = (moved_cost + _MOVED < cost) & ~is_outside
+            distance = np.where(is_nearer, moved_distance, distance)
+            source = np.where(is_nearer[..., None], moved, source)
         taken = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
         taken = self._smooth(taken, _EDGE_PX)[..., None]
-        return (frame + (source.astype(np.float32) - frame) * taken).round().clip(0, 255).astype(np.uint8)
+        return (frame + (source.astype(np.float32) - frame) * taken).round().astype(np.uint8)
 
-    def _candidates(self, frame: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
-        """Pictures of the references, the same smoothed, and by how much each must be nearer."""
-        found = [(reference, smooth, 0.0) for reference, smooth in self._stay]
-        if min(self._height, self._width) < _SMALLEST_FLOW_PX:
-            return found
+    def _moved(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The reference as the flow brings it to a frame, and where it would come from outside of the picture."""
         grey = self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
-        for (reference, _), other in zip(self._stay, self._grey, strict=True):
-            places = self._places + self._flow.calc(grey, other, None)
-            moved = self._cv2.remap(
-                reference, places, None, self._cv2.INTER_CUBIC, borderMode=self._cv2.BORDER_REPLICATE
-            )
-            found.append((moved, self._smooth(moved, _SMOOTHED_PX), _MOVED))
-        return found
+        places = self._places + self._flow.calc(grey, self._grey, None)
+        moved = self._cv2.remap(
+            self._reference, places, None, self._cv2.INTER_CUBIC, borderMode=self._cv2.BORDER_REPLICATE
+        )
+        x, y = places[..., 0], places[..., 1]
+        return moved, (x < 0) | (x > self._width - 1) | (y < 0) | (y > self._height - 1)
+
+    def _distances(self, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far apart smoothed pictures are at each pixel or around it, whichever is more; and around it."""
+        red, green, blue = self._cv2.split(self._cv2.absdiff(one, other))
+        apart = np.maximum(np.maximum(red, green), blue).astype(np.float32)
+        around = self._smooth(apart, _AROUND_PX)
+        return np.maximum(apart, around), around
 
     def _smooth(self, picture: np.ndarray, deviation_px: float) -> np.ndarray:
-        return self._cv2.GaussianBlur(picture.astype(np.float32), (0, 0), deviation_px * self._scale)
+        return self._cv2.GaussianBlur(picture, (0, 0), deviation_px * self._scale)

@@ -5,7 +5,7 @@
     group         blocks of the networks, the next on its way while one computes; single layers of ControlNet and VAE
     sequential    single layers: the least memory, and the most time
 
-The numbers do not change. The first that fits in a budget is the fastest.
+The numbers do not change. The first that fits in a budget is taken: it moves the least.
 """
 
 from __future__ import annotations

@@ -394,7 +394,7 @@ class MagicPosePipeline(DiffusionPipeline):
         reference_noise = frame_noise(1, shape, seed, shared=True) if is_noisy else None
         text = self.embed_picture(references)
         is_detailed = self.sampling.details == "reference" if reference_details is None else reference_details
-        finish = ReferenceDetails(references) if is_detailed else None
+        finish = ReferenceDetails(references[0]) if is_detailed else None
 
         def make(first: int, stop: int) -> Iterator[np.ndarray]:
             latents = self.denoise(

@@ -79,7 +79,8 @@ def settings_of(
         "steps": None if model is None else model.sampling.num_inference_steps,
         "guidance": None if model is None else model.sampling.guidance_scale,
         "solver": None if model is None else model.sampling.solver,
-        "details": None if model is None else model.sampling.details,
+        # only where it is so, since evaluations of before it could be go on
+        **({"details": "reference"} if model is not None and model.sampling.details == "reference" else {}),
         "size_px": one_size(sizes_of(options, model, selection), selection.clips),
         "model_sha256": None if model is None else sha256_of(model.folder),
         "clips_sha256": {name: hashes["clip"] for name, hashes in selection.hashes.items()},

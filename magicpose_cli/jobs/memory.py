@@ -25,6 +25,7 @@ def settle_offload(
     budget: int,
     *,
     compiles: bool,
+    takes_less: str,
 ) -> Offload:
     """How the networks fit on a GPU; a CPU's memory is not asked.
 
@@ -35,47 +36,37 @@ def settle_offload(
         batch: frames that go through the networks together.
         budget: bytes of the device's memory.
         compiles: whether the networks are compiled, which those that take turns cannot be.
+        takes_less: options of the command that lessen what it takes, as "a smaller --size or --batch".
 
     Raises:
         OptionError: networks that take turns are to be compiled.
         MissingDependencyError: there is no compiler.
     """
-    offload = "none" if device.type != "cuda" else _choose(shapes(), device, dtype, size_px, batch, budget)
+    offload: Offload = "none"
+    if device.type == "cuda":
+        from ..diffusion.offload import choose_offload, weights_of
+
+        working = working_bytes(batch, dtype, *size_px)
+        chosen = choose_offload(weights_of(shapes(), dtype, device), working, budget)
+        if chosen is None:
+            console.warn(f"{budget / 2**30:.1f} GB of the GPU's memory may not do; {takes_less} takes less.")
+        elif chosen != "none":
+            console.say(
+                f"Networks take turns on the GPU ({chosen} offload), to keep within {budget / 2**30:.1f} GB."
+            )
+        offload = chosen or "sequential"
     if compiles:
-        _check_compile(device, offload)
+        _check_compile(device, offload, takes_less)
     return offload
 
 
-def _choose(
-    shapes: MagicPosePipeline,
-    device: torch.device,
-    dtype: torch.dtype,
-    size_px: tuple[int, int],
-    batch: int,
-    budget: int,
-) -> Offload:
-    from ..diffusion.offload import choose_offload, weights_of
-
-    chosen = choose_offload(weights_of(shapes, dtype, device), working_bytes(batch, dtype, *size_px), budget)
-    if chosen is None:
-        console.warn(
-            f"{budget / 2**30:.1f} GB of the GPU's memory may not do; a smaller --size, --batch or --window takes less."
-        )
-        return "sequential"
-    if chosen != "none":
-        console.say(
-            f"Networks take turns on the GPU ({chosen} offload), to keep within {budget / 2**30:.1f} GB."
-        )
-    return chosen
-
-
-def _check_compile(device: torch.device, offload: Offload) -> None:
+def _check_compile(device: torch.device, offload: Offload, takes_less: str) -> None:
     from ..diffusion.compiled import check_compiler
 
     if offload != "none":
         raise OptionError(
             expected="--compile with a model that stays on the GPU",
             found=f"one whose networks take turns there ({offload} offload)",
-            remedy="Leave --compile out, or use a smaller --size or --batch.",
+            remedy=f"Leave --compile out, or use {takes_less}.",
         )
     check_compiler(device)

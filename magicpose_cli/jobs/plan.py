@@ -208,7 +208,14 @@ def make_plan(reference_path: Path, driving_path: Path, out: str | Path, options
             f"pictures of {size_px[0]}x{size_px[1]} go through the VAE in tiles, to spare memory; colours may differ."
         )
     offload = settle_offload(
-        partial(_shapes, model_dir, swaps), device, dtype, size_px, batch, budget, compiles=options.compile
+        partial(_shapes, model_dir, swaps),
+        device,
+        dtype,
+        size_px,
+        batch,
+        budget,
+        compiles=options.compile,
+        takes_less="a smaller --size, --batch or --window",
     )
     return Plan(
         reference_path=reference_path,

@@ -10,9 +10,9 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,8 @@ from .stage import Share, Stage
 from .state import follow_recipe, load_state, save_state
 
 LOG = "log.csv"
-_READERS = 12
-"""Threads that read batches, where there are as many cores: four fell behind a GPU that trains a VAE."""
+_MOST_READERS = 12
+"""Threads that read batches: four fell behind a GPU that trains a VAE."""
 
 
 def fit(
@@ -133,17 +133,18 @@ def fit(
     description = f"training {run_dir.name}"
     total = settings.steps * settings.batch_size
     is_main = accelerator.is_main_process
+    own = [
+        Share(turn * accelerator.num_processes + accelerator.process_index, shares)
+        for turn in range(settings.accumulate)
+    ]
+    ahead = _read_ahead(stage, seed, range(done, settings.steps), own, _readers(accelerator.num_processes))
     with (
         console.progress(description, total=total, unit="samples") as bar,
         _log(run_dir, done=done, write=is_main) as log,
+        closing(ahead) as batches,
     ):
         bar.advance(done * settings.batch_size)
         losses: list[float] = []
-        own = [
-            Share(turn * accelerator.num_processes + accelerator.process_index, shares)
-            for turn in range(settings.accumulate)
-        ]
-        batches = _read_ahead(stage, seed, range(done, settings.steps), own)
         for step in range(done, settings.steps):
             parts = []
             for batch in islice(batches, settings.accumulate):
@@ -197,17 +198,30 @@ def fit(
     return run_dir / MODEL
 
 
-def _read_ahead(stage: Stage, seed: int, steps: range, shares: list[Share]) -> Iterator[dict[str, Any]]:
-    """A stage's batches in order, read and drawn by threads while those before them are computed on."""
-    readers = min(_READERS, os.cpu_count() or 1)
+def _readers(processes: int) -> int:
+    """Threads that read for one of several processes, at most a core each of those that they may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(_MOST_READERS, cores // processes))
+
+
+def _read_ahead(
+    stage: Stage, seed: int, steps: range, shares: list[Share], readers: int
+) -> Generator[dict[str, Any]]:
+    """A stage's batches in order, read and drawn by threads while those before them are computed on.
+
+    Closed before its end, it drops what nobody has begun to read.
+    """
     with ThreadPoolExecutor(readers, thread_name_prefix="batches") as pool:
         waiting: deque[Future[dict[str, Any]]] = deque()
-        for step, share in product(steps, shares):
-            waiting.append(pool.submit(stage.batch, seed, step, share))
-            if len(waiting) > readers:
+        try:
+            for step, share in product(steps, shares):
+                waiting.append(pool.submit(stage.batch, seed, step, share))
+                if len(waiting) > readers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_shares(batch_size: int, shares: int) -> None:

@@ -75,6 +75,20 @@ def test_a_pose_is_drawn_once_for_all_steps(tiny, monkeypatch):
     assert len(list(tiny(reference, poses, num_inference_steps=2))) == len(drawn) == 3
 
 
+@pytest.mark.parametrize(("motion", "kept"), [(False, 4), (True, 10)])
+def test_maps_of_frames_that_are_done_are_not_kept(motion, kept, monkeypatch):
+    reference, _ = _inputs()
+    monkeypatch.setattr(pipeline_module, "STRETCH", 4)
+    made = []
+    of = compressed.CompressedMaps.of
+    monkeypatch.setattr(
+        pipeline_module.CompressedMaps, "of", lambda *given: made.append(of(*given)) or made[-1]
+    )
+    poses = PoseSequence.from_frames([FramePose.empty()] * 10, 40, 50, 25, "x", "0" * 64)
+    assert len(list(make_tiny(motion=motion)(reference, poses, num_inference_steps=2))) == 10
+    assert sum(bool(packed) for packed in made[0]._kept) == kept
+
+
 def test_a_saved_folder_makes_the_same_frames(tiny_motion, tmp_path):
     reference, maps = _inputs()
     tiny_motion.save_pretrained(tmp_path / "model")

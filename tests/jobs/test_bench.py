@@ -68,7 +68,9 @@ def test_random_weights_are_the_same_each_time_and_leave_the_random_state_alone(
 @pytest.mark.parametrize("kind", ["none", "model", "group", "sequential"])
 def test_networks_that_take_turns_are_timed_and_predict_the_same(folder, monkeypatch, kind):
     monkeypatch.setattr("magicpose_cli.jobs.bench.settle_offload", lambda *_, **__: kind)
-    options = BenchOptions(str(folder), frames=2, steps=1, rounds=1, dtype="fp32", against_cpu=True)
+    options = BenchOptions(
+        str(folder), frames=2, steps=1, rounds=1, device="cpu", dtype="fp32", against_cpu=True
+    )
     report = bench(options)
     assert report["offload"] == kind
     assert report["against_cpu"]["relative_rms"] < 1e-6
@@ -76,7 +78,7 @@ def test_networks_that_take_turns_are_timed_and_predict_the_same(folder, monkeyp
 
 def test_a_cpu_has_no_memory_to_keep_within(folder):
     with pytest.raises(InputError, match="--vram with a GPU"):
-        bench(BenchOptions(str(folder), vram_gb=4.0))
+        bench(BenchOptions(str(folder), device="cpu", vram_gb=4.0))
 
 
 def test_the_command_prints_a_table_or_json(folder):

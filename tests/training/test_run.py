@@ -104,12 +104,30 @@ def test_batches_read_by_several_threads_come_in_order(clips, tmp_path, monkeypa
         return read(self, seed, step, share)
 
     monkeypatch.setattr(TrainVae, "batch", slow_at_first)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(loop, "_readers", lambda _: 4)
     several = _run("vae", clips, recipe, tmp_path / "several")
     assert len(readers) > 1
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(loop, "_readers", lambda _: 1)
     one = _run("vae", clips, recipe, tmp_path / "one")
     assert not _differ(_weights(several, "vae"), _weights(one, "vae"))
+
+
+@pytest.mark.parametrize(("cores", "processes", "expected"), [(16, 1, 12), (16, 8, 2), (2, 1, 2), (2, 4, 1)])
+def test_processes_share_the_cores_that_read(monkeypatch, cores, processes, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert loop._readers(processes) == expected
+
+
+def test_a_run_that_fails_drops_what_it_had_not_begun_to_read(clips, tmp_path, monkeypatch):
+    recipe = write_recipe(tmp_path / "tiny.toml", vae={"steps": 400})
+    read, begun = TrainVae.batch, []
+    monkeypatch.setattr(TrainVae, "batch", lambda *given: begun.append(1) or time.sleep(0.05) or read(*given))
+    monkeypatch.setattr(loop, "_readers", lambda _: 1)
+    monkeypatch.setattr(loop, "_check_loss", lambda *_: pytest.fail("a fault"))
+    with pytest.raises(pytest.fail.Exception):
+        _run("vae", clips, recipe, tmp_path / "run")
+    assert len(begun) <= 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(clips, tmp_path):
