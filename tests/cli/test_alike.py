@@ -29,7 +29,7 @@ def test_each_command_bounds_a_number_as_retarget_does(command: list[str], numbe
     ("arguments", "failing", "remedy"),
     [
         (["train", "vae", "--data", "clips", "-o", "run"], "training.given.check_given", "Raise accumulate"),
-        (["bench"], "weights.find_model", "Choose a smaller --size or fewer --frames"),
+        (["bench"], "weights.find_model", "Choose a smaller --size or --vram, or fewer --frames"),
         (["encode", "frames", "-o", "out.mp4"], "media.video.check_output", "Free some"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
