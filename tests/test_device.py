@@ -1,3 +1,6 @@
+import os
+import platform
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -75,6 +78,27 @@ def test_a_picture_too_large_for_a_memory_is_decoded_in_tiles():
     assert not device.decodes_in_tiles(8 * 2**30, 512, 512)
     assert device.decodes_in_tiles(8 * 2**30, 2048, 2048)
     assert not device.decodes_in_tiles(80 * 2**30, 2048, 2048)
+
+
+def _resident_mb():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a C library without malloc_trim")
+def test_what_lies_free_between_tensors_goes_back_to_the_system():
+    # each too small to be mapped by itself, every second one freed: holes that the heap keeps
+    kept = [torch.ones(16_000) for _ in range(4000)]
+    del kept[::2]
+    before = _resident_mb()
+    device.return_free_memory()
+    assert _resident_mb() < before - 60
+    assert len(kept) == 2000
+
+
+def test_where_the_c_library_has_no_such_call_nothing_happens(monkeypatch):
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: object())
+    device.return_free_memory()
 
 
 def test_what_a_device_made_comes_in_order():

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from .. import console
-from ..device import FRAMES_AT_ONCE, fetch
+from ..device import FRAMES_AT_ONCE, fetch, return_free_memory
 from ..media.pictures import Placement
 from ..pose.compressed import CompressedMaps
 from ..pose.sequence import PoseSequence
@@ -397,6 +397,7 @@ class MagicPosePipeline(DiffusionPipeline):
         finish = ReferenceDetails(references[0]) if is_detailed else None
 
         def make(first: int, stop: int) -> Iterator[np.ndarray]:
+            return_free_memory()
             latents = self.denoise(
                 frame_noise(stop - first, shape, seed, shared=is_shared, first=first),
                 reference_latent,
