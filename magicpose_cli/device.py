@@ -1,4 +1,4 @@
-"""Which device and number format the networks run in. The only place that asks torch about hardware."""
+"""Devices: which one, in which number format, with how much memory. The only place that asks torch about hardware."""
 
 from __future__ import annotations
 

@@ -97,8 +97,10 @@ def test_what_lies_free_between_tensors_goes_back_to_the_system():
 
 
 def test_where_the_c_library_has_no_such_call_nothing_happens(monkeypatch):
-    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: object())
+    asked = []
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: asked.append(name) or object())
     device.return_free_memory()
+    assert asked == [None]
 
 
 def test_what_a_device_made_comes_in_order():

@@ -8,7 +8,7 @@ A background that stays gets its own pixels back, cloth and faces those of where
 otherwise than the reference, an open mouth or an arm before the wall, differs from it and is left; what is finer than
 the smoothing is the reference's wherever the rest agrees.
 
-Not in the paper. The flow is OpenCV's DIS (Kroeger et al., ECCV 2016), which needs no weights.
+Not in the paper.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..pose.opencv import load_cv2
+from .flow import optical_flow
 
 _SIDE_PX = 256
 """Picture side for which the distances below are meant; others scale with it."""
@@ -27,8 +28,6 @@ _NEAR, _FAR = 8.0, 12.0
 """Grey levels apart up to which a pixel is taken whole, and from which on not at all."""
 _MOVED = 0.4
 """Grey levels by which what has moved must be nearer than what has stayed."""
-_SMALLEST_FLOW_PX = 16
-"""OpenCV's flow crashes on less: smaller pictures are taken as they stand."""
 
 
 class ReferenceDetails:
@@ -44,8 +43,6 @@ class ReferenceDetails:
         self._height, self._width = reference.shape[:2]
         self._scale = min(self._height, self._width) / _SIDE_PX
         self._smooth_reference = self._smooth(self._reference, _SMOOTHED_PX)
-        self._grey = self._cv2.cvtColor(self._reference, self._cv2.COLOR_RGB2GRAY)
-        self._flow = self._cv2.DISOpticalFlow_create(self._cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         y, x = np.mgrid[: self._height, : self._width].astype(np.float32)
         self._places = np.stack([x, y], axis=-1)
 
@@ -54,21 +51,18 @@ class ReferenceDetails:
         frame = np.ascontiguousarray(frame)
         smooth = self._smooth(frame, _SMOOTHED_PX)
         distance, cost = self._distances(self._smooth_reference, smooth)
-        source = self._reference
-        if min(self._height, self._width) >= _SMALLEST_FLOW_PX:
-            moved, is_outside = self._moved(frame)
-            moved_distance, moved_cost = self._distances(self._smooth(moved, _SMOOTHED_PX), smooth)
-            is_nearer = (moved_cost + _MOVED < cost) & ~is_outside
-            distance = np.where(is_nearer, moved_distance, distance)
-            source = np.where(is_nearer[..., None], moved, source)
+        moved, is_outside = self._moved(frame)
+        moved_distance, moved_cost = self._distances(self._smooth(moved, _SMOOTHED_PX), smooth)
+        is_nearer = (moved_cost + _MOVED < cost) & ~is_outside
+        distance = np.where(is_nearer, moved_distance, distance)
+        source = np.where(is_nearer[..., None], moved, self._reference)
         taken = np.clip((_FAR - distance) / (_FAR - _NEAR), 0, 1)
         taken = self._smooth(taken, _EDGE_PX)[..., None]
         return (frame + (source.astype(np.float32) - frame) * taken).round().astype(np.uint8)
 
     def _moved(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The reference as the flow brings it to a frame, and where it would come from outside of the picture."""
-        grey = self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY)
-        places = self._places + self._flow.calc(grey, self._grey, None)
+        places = self._places + optical_flow(frame, self._reference)
         moved = self._cv2.remap(
             self._reference, places, None, self._cv2.INTER_CUBIC, borderMode=self._cv2.BORDER_REPLICATE
         )

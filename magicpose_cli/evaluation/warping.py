@@ -13,14 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..diffusion.flow import optical_flow
 from ..pose.opencv import load_cv2
 
 # where forward and backward flow contradict each other something is hidden or comes into sight
 # (Sundaram et al., ECCV 2010, Eq. 5: their constants)
 _SHARE, _SLACK_PX2 = 0.01, 0.5
-
-SMALLEST_SIDE_PX = 16
-"""OpenCV's flow crashes on less: smaller frames are continued beyond their edges."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,7 @@ def flow_between(before: np.ndarray, after: np.ndarray) -> Flow:
     """The optical flow between two frames of the truth, uint8 ``(H W 3)``."""
     cv2 = load_cv2()
     height, width = before.shape[:2]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    below, beside = max(SMALLEST_SIDE_PX - height, 0), max(SMALLEST_SIDE_PX - width, 0)
-    grey = [
-        cv2.copyMakeBorder(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 0, below, 0, beside, cv2.BORDER_REPLICATE)
-        for frame in (before, after)
-    ]
-    forward, backward = (dis.calc(*pair, None)[:height, :width] for pair in (grey, grey[::-1]))
+    forward, backward = optical_flow(before, after), optical_flow(after, before)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     source_x, source_y = x + forward[..., 0], y + forward[..., 1]
     back = cv2.remap(backward, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -28,15 +28,12 @@ from ..errors import OptionError
 from ..weights import SD15, find_model
 from .agreement import Given, compare_with_cpu, compare_with_plain_order
 from .memory import settle_offload
+from .plan import RetargetOptions
 from .rates import measure_rates
 
 if TYPE_CHECKING:
     from ..diffusion.offload import Offload
     from ..diffusion.pipeline import MagicPosePipeline
-
-
-WINDOW = 16
-"""Frames that a motion module sees together, as `retarget` has it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,11 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     budget = memory_budget(device, options.vram_gb)
     memory = total_memory(device) if options.vram_gb is None else budget
     size_px = (width_px, height_px)
-    batch = WINDOW if shapes.motion_adapter is not None else frames_at_once(memory, dtype, *size_px)
+    batch = (
+        RetargetOptions.window
+        if shapes.motion_adapter is not None
+        else frames_at_once(memory, dtype, *size_px)
+    )
     offload = settle_offload(
         lambda: shapes, device, dtype, size_px, batch, budget,
         compiles=options.compile, takes_less="a smaller --size",
@@ -224,7 +225,7 @@ def _time_a_video(
     with _stopwatches(pipeline, device) as seconds:
         start_s = time.perf_counter()
         made = pipeline(
-            *given, num_inference_steps=steps, guidance_scale=guidance, window=WINDOW, overlap=0,
+            *given, num_inference_steps=steps, guidance_scale=guidance, window=RetargetOptions.window, overlap=0,
             batch=batch, reference_details=False,
         )  # fmt: skip
         for _ in made:

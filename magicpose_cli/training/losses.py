@@ -30,7 +30,8 @@ class VaeLoss(nn.Module):
             pose_maps: uint8 or [0, 1] ``(b 3 H W)``.
             noise: of unit deviation, ``(b c h w)`` as the latents.
         """
-        fold, pixels, pose_maps = fold_of(self.vae), pixels.float() / 127.5 - 1, _as_unit(pose_maps)
+        fold = fold_of(self.vae)
+        pixels, pose_maps = pixels.float() / 127.5 - 1, _as_unit(pose_maps)
         posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
         # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
         latents = posterior.mode()
