@@ -79,11 +79,12 @@ def retarget(
     plan = make_plan(reference_path, driving_path, out, options)
     hashes = hash_inputs(plan, options)  # now, since a run may take hours and its inputs change meanwhile
 
-    with without_collecting():
-        from ..diffusion.folder import load_model
-        from ..diffusion.pipeline import STRETCH
-
-    with clock.stage("detect"), closing(open_detector(options.detector, str(plan.device))) as detector:
+    with (
+        clock.stage("detect"),
+        closing(open_detector(options.detector, str(plan.device))) as detector,
+        in_background() as later,
+    ):
+        later(_import_networks)
         reference_pose = detector.detect_still(plan.reference)
         if not reference_pose.found("body"):
             console.warn(
@@ -92,6 +93,9 @@ def retarget(
         if detector.several_people:
             console.warn(f"{reference_path.name} shows several people; the largest is taken.")
         plan.driving.find_poses(detector, options.clean)
+    from ..diffusion.folder import load_model
+    from ..diffusion.pipeline import STRETCH
+
     aligned = _align(reference_pose, plan, options)
     if aligned.poses is not None:
         plan.driving.sequence = aligned.poses
@@ -143,6 +147,12 @@ def retarget(
         else:
             writer.add_report(text)  # appears with the frames: a folder without one names no frame rate
     return report
+
+
+def _import_networks() -> None:
+    """Seconds of Python's own work, which fits beside a detector's native code."""
+    with without_collecting():
+        from ..diffusion import folder, pipeline  # noqa: F401
 
 
 def _write_comparison(
