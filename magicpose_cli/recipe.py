@@ -1,4 +1,4 @@
-"""Recipes and sampling blocks: what the paper or an experiment sets, read from TOML and JSON; a typo is an error."""
+"""Recipes: what the paper or an experiment sets, read from TOML; a typo is an error."""
 
 from __future__ import annotations
 
@@ -6,98 +6,18 @@ import math
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from .errors import OptionError, RecipeError
+from .errors import RecipeError
+from .sampling import Positive, SamplingBlock, Strict, read_block
 from .weights import assets_dir
 
-Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Solver = Literal["ddim", "dpm++", "unipc"]
-"""diffusers' DDIM (the paper's), DPM-Solver++ of second order, or UniPC; each over the model's own noise schedule."""
-
-
-class Preset(_Strict):
-    """A named way of sampling: what it does otherwise than the model's defaults."""
-
-    num_inference_steps: Positive
-    guidance_scale: float = Field(ge=0)
-    solver: Solver = "ddim"
-    guided: tuple[float, float] = (0.0, 1.0)
-    """Part of the steps with guidance; in the others the conditional branch is alone, at half the cost."""
-
-
-class SamplingBlock(_Strict):
-    """A model's own defaults for sampling, kept in its ``model_index.json``."""
-
-    num_inference_steps: Positive = 50
-    """Denoising steps."""
-    guidance_scale: float = Field(default=7.0, ge=0)
-    """Image-CFG (paper 5.2): 1 is the conditional branch alone."""
-    solver: Solver = "ddim"
-    """Takes the steps; the noise schedule is in the model's ``scheduler`` folder."""
-    guided: tuple[float, float] = (0.0, 1.0)
-    """As in `Preset`."""
-    noise: Literal["shared", "independent"] = "shared"
-    """Whether all frames start from one noise (the reference implementation) or each from its own."""
-    reference: Literal["clean", "noised"] = "clean"
-    """Whether the appearance net reads the reference as it is (the released model), or noised as the frames are."""
-    details: Literal["made", "reference"] = "made"
-    """Whether frames stay as the model made them, or take the reference's details where that agrees with them."""
-    width_px: Positive = 512
-    """Size the model was trained at."""
-    height_px: Positive = 512
-    """Size the model was trained at."""
-    aspect: Literal["square", "reference"] = "reference"
-    """What ``--size auto`` keeps: the trained square, or its area in the reference's aspect."""
-    knows: str | None = None
-    """What the model is limited to, for messages; None for any person."""
-    presets: dict[str, Preset] = {}
-    """Other ways of sampling by name."""
-
-    def guidance_at(self, step: int) -> float:
-        """Strength of guidance in one step (0 first): 1, the conditional branch alone, outside of `guided`."""
-        start, end = self.guided
-        return self.guidance_scale if start <= step / self.num_inference_steps < end else 1.0
-
-    def chosen(
-        self,
-        preset: str | None,
-        steps: int | None,
-        guidance: float | None,
-        solver: Solver | None,
-        guided: tuple[float, float] | None = None,
-    ) -> SamplingBlock:
-        """The block with a preset's values in place of its own, and those that are named in place of either.
-
-        Raises:
-            OptionError: the model has no such preset.
-        """
-        if preset is not None and preset not in self.presets:
-            raise OptionError(
-                expected=f"a preset of this model ({', '.join(self.presets) or 'it has none'})",
-                found=f"--preset {preset}",
-                remedy="Leave it out, or choose --steps, --guidance and --solver.",
-            )
-        named = {
-            "num_inference_steps": steps,
-            "guidance_scale": guidance,
-            "solver": solver,
-            "guided": guided,
-        }
-        given = {name: value for name, value in named.items() if value is not None}
-        return self.model_copy(update={**(dict(self.presets[preset]) if preset else {}), **given})
-
-
-class UNetShape(_Strict):
+class UNetShape(Strict):
     """Widths of the UNet; the appearance net and the pose ControlNet follow it."""
 
     block_out_channels: tuple[Positive, ...]
@@ -127,7 +47,7 @@ class UNetShape(_Strict):
         return self.attention or (True,) * (len(self.block_out_channels) - 1) + (False,)
 
 
-class VaeShape(_Strict):
+class VaeShape(Strict):
     """Widths of the VAE; each entry after the first halves the size."""
 
     fold_px: Positive = 1
@@ -138,7 +58,7 @@ class VaeShape(_Strict):
     norm_num_groups: Positive = 8
 
 
-class Optimisation(_Strict):
+class Optimisation(Strict):
     """How one stage is optimised."""
 
     steps: Positive
@@ -245,7 +165,7 @@ class MotionStage(NetworkStage):
     frames: Positive = 16
 
 
-class Schedule(_Strict):
+class Schedule(Strict):
     """The noise schedule (a diffusers DDIMScheduler)."""
 
     num_train_timesteps: Positive = 1000
@@ -274,7 +194,7 @@ class Schedule(_Strict):
 _SMALLEST_FP32 = 1.2e-38
 
 
-class Data(_Strict):
+class Data(Strict):
     """How videos become clips."""
 
     fps: PositiveFloat = 8.0
@@ -283,7 +203,7 @@ class Data(_Strict):
     """Where pictures taller than the model's height are cut: as the paper says (5.1), or as its code does."""
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """Everything that makes a model: its shape, its stages, its sampling defaults."""
 
     schedule: Schedule = Schedule()
@@ -320,27 +240,6 @@ class Recipe(_Strict):
 
 STAGES = ("vae", "base", "appearance", "pose", "motion")
 """All stages there are, in their order."""
-
-
-Block = TypeVar("Block", bound=BaseModel)
-
-
-def read_block(kind: type[Block], values: dict[str, Any], source: str) -> Block:
-    """Check a dictionary against a block's fields.
-
-    Raises:
-        RecipeError: a misspelt, missing or impossible entry; names it and what was expected.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        entry = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RecipeError(
-            expected=f"entries of a {kind.__name__} in {source}",
-            found=f"{entry}: {first['msg']}",
-            remedy="Correct that entry.",
-        ) from None
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:

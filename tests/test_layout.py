@@ -18,6 +18,7 @@ ROOMS = [
     "imports",
     "device",
     "weights",
+    "sampling",
     "recipe",
     "media",
     "pose",

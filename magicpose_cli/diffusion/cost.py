@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..recipe import SamplingBlock
+from ..sampling import SamplingBlock
 from .codec import fold_of
 from .controls import Controls
 from .pipeline import PAPER, STRETCH, MagicPosePipeline

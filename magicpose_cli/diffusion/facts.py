@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from .. import console
 from ..errors import ModelError, OptionError
-from ..recipe import SamplingBlock, read_block
+from ..sampling import SamplingBlock, read_block
 
 PROMPT_EMBEDS = "prompt_embeds.safetensors"
 """File of the empty prompt's embedding in a model's folder."""

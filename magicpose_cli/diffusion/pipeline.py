@@ -27,7 +27,7 @@ from ..device import FRAMES_AT_ONCE, fetch, return_free_memory
 from ..media.pictures import Placement
 from ..pose.compressed import CompressedMaps
 from ..pose.sequence import PoseSequence
-from ..recipe import SamplingBlock, Solver, read_block
+from ..sampling import SamplingBlock, Solver, read_block
 from .codec import decode, decode_there, embed_picture, encode, fold_of, vae_dtype
 from .controls import Controls
 from .details import ReferenceDetails

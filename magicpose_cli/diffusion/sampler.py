@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .. import console
 from ..errors import MagicPoseError
-from ..recipe import Solver
+from ..sampling import Solver
 from .windows import fading
 
 Predict = Callable[[Tensor, int, Sequence[int]], Tensor]

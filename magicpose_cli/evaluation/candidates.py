@@ -20,7 +20,7 @@ import numpy as np
 from .. import __version__, console
 from ..diffusion.facts import check_model, check_steps, read_facts
 from ..media.atomic import refuse_existing, write_json, write_text
-from ..recipe import Solver
+from ..sampling import Solver
 from ..weights import find_model
 from .datasets import find_clips
 from .datasets.clip import Size, TestClip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..recipe import SamplingBlock
+from ..sampling import SamplingBlock
 from .datasets.clip import Size, TestClip
 from .reconstruction import resized_like
 

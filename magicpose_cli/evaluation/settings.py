@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import InputError
 from ..media.atomic import write_json
 from ..media.files import sha256_of
-from ..recipe import Solver
+from ..sampling import Solver
 from .datasets import SIZES, TestClip
 from .datasets.clip import Size
 from .methods import Model

@@ -10,7 +10,7 @@ from .. import console
 from ..errors import OptionError
 from ..media.pictures import Placement
 from ..pose.sequence import FramePose
-from ..recipe import SamplingBlock
+from ..sampling import SamplingBlock
 
 _LEGS = 9, 10, 12, 13  # knees and ankles
 _SMALLEST_PX, _LARGEST_PX = 64, 2048

@@ -25,7 +25,7 @@ from ..imports import without_collecting
 from ..media.pictures import Placement, load_picture
 from ..media.sound import AudioSource
 from ..media.video import as_rate, check_output, output_kind
-from ..recipe import SamplingBlock, Solver
+from ..sampling import SamplingBlock, Solver
 from ..weights import find_model
 from .driving import Cut, Driving
 from .fit import choose_size, edge_colour, place

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from magicpose_cli.diffusion.controls import Controls
 from magicpose_cli.diffusion.cost import count_costs
 from magicpose_cli.diffusion.fresh import sd15_sized
-from magicpose_cli.recipe import SamplingBlock, find_recipe, read_recipe
+from magicpose_cli.recipe import find_recipe, read_recipe
+from magicpose_cli.sampling import SamplingBlock
 
 from ..tiny import make_tiny
 

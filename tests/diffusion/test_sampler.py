@@ -15,7 +15,7 @@ from magicpose_cli.diffusion.facts import check_steps
 from magicpose_cli.diffusion.sampler import denoise, frame_noise, make_solver
 from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
 from magicpose_cli.errors import MagicPoseError, OptionError
-from magicpose_cli.recipe import SamplingBlock
+from magicpose_cli.sampling import SamplingBlock
 
 REFERENCE_SCHEDULE = {
     "beta_start": 0.00085,

@@ -16,7 +16,7 @@ from magicpose_cli.jobs.fit import (
     say_what_leaves,
 )
 from magicpose_cli.pose.sequence import FramePose
-from magicpose_cli.recipe import SamplingBlock
+from magicpose_cli.sampling import SamplingBlock
 
 SQUARE = SamplingBlock(width_px=256, height_px=256, aspect="square")
 FREE = SamplingBlock()
