@@ -33,10 +33,11 @@ from .data import Clips, Drawn
 from .embeddings import embed_clips
 from .latents import encode_clips
 from .losses import NoiseLoss, pixel_weights
+from .samples import grid, strips
 from .stage import WHOLE, Share, channels_first
 
 
-class _TrainNetwork:
+class TrainNetwork:
     """What the stages of the network share: latents made once, noise by (seed, step), sample grids."""
 
     settings: NetworkStage
@@ -140,37 +141,16 @@ class _TrainNetwork:
         }
 
     def samples(self) -> np.ndarray:
-        """Held-out clips in rows: reference, pose map, result, truth."""
-        rows = []
-        for clip in range(min(len(self.held_out), 6)):
-            first, last = self.held_out.starts[clip], self.held_out.starts[clip + 1] - 1
-            maps = self.held_out.pose_maps(np.array([last]))
-            reference, truth = self.held_out.pictures(np.array([first, last]))
-            made = next(
-                iter(
-                    self.pipeline(
-                        reference,
-                        maps,
-                        num_inference_steps=10,
-                        seed=clip,
-                        reference_details=False,
-                        **self.shown(),
-                    )
-                )
-            )
-            rows.append(np.concatenate([reference, maps[0], made, truth], axis=1))
-        half = (len(rows) + 1) // 2
-        columns = [np.concatenate(rows[:half])]
-        if len(rows) == 2 * half:
-            columns.append(np.concatenate(rows[half:]))
-        return np.concatenate(columns, axis=1)
+        """Pictures of held-out clips to watch it learn, as `grid` and `strips` lay them out."""
+        lay_out = strips if self.pipeline.network.has_motion else grid
+        return lay_out(self.pipeline, self.held_out, **self.shown())
 
     def shown(self) -> dict[str, Any]:
-        """How the sample grid is made: the conditions that this stage has not trained are left out."""
+        """How the sample pictures are made: the conditions that this stage has not trained are left out."""
         return {}
 
 
-class TrainBase(_TrainNetwork):
+class TrainBase(TrainNetwork):
     """The UNet on single pictures: what SD brings, and a model made from nothing must learn first."""
 
     settings: BaseStage
@@ -197,7 +177,7 @@ class TrainBase(_TrainNetwork):
         return {"guidance_scale": 0.0}
 
 
-class TrainAppearance(_TrainNetwork):
+class TrainAppearance(TrainNetwork):
     """The appearance net without a pose (paper 4.2); the UNet too where the recipe says so."""
 
     settings: AppearanceStage
@@ -217,7 +197,7 @@ class TrainAppearance(_TrainNetwork):
         return {"controls": Controls(pose_scale=0), "guidance_scale": 1.0}
 
 
-class TrainPose(_TrainNetwork):
+class TrainPose(TrainNetwork):
     """Appearance net and pose ControlNet (paper 4.3); the UNet too where the recipe says so."""
 
     settings: PoseStage
@@ -251,7 +231,7 @@ class TrainPose(_TrainNetwork):
         return {"controls": Controls(appearance_scale=0)} if self.settings.controlnet_alone else {}
 
 
-class TrainMotion(_TrainNetwork):
+class TrainMotion(TrainNetwork):
     """The motion module on consecutive frames, all else frozen (paper appendix C)."""
 
     settings: MotionStage
@@ -262,27 +242,12 @@ class TrainMotion(_TrainNetwork):
         self.settings = settings
         super().__init__(pipeline, clips, held_out, [pipeline.motion_adapter])
 
-    def samples(self) -> np.ndarray:
-        """The longest held-out clips, three rows each, the reference before them: pose maps, result and truth."""
-        strips = []
-        for clip in np.argsort(-np.diff(self.held_out.starts), kind="stable")[:_STRIPS]:
-            first, after = self.held_out.starts[clip : clip + 2]
-            numbers = np.arange(first, min(first + _STRIP_FRAMES, after))
-            truth, maps = self.held_out.pictures(numbers), self.held_out.pose_maps(numbers)
-            made = list(
-                self.pipeline(truth[0], maps, num_inference_steps=10, seed=int(clip), reference_details=False)
-            )
-            strips += [np.concatenate([truth[0], *row], axis=1) for row in (maps, made, truth)]
-        width_px = max(strip.shape[1] for strip in strips)
-        return np.concatenate([np.pad(s, ((0, 0), (0, width_px - s.shape[1]), (0, 0))) for s in strips])
-
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
         drawn = self.clips.runs(seed, step, count, self.settings.frames)
         return self._batch(drawn, seed, step, share, conditional=count, hidden=[()] * count)
 
 
-_STRIPS, _STRIP_FRAMES = 2, 8  # enough to see things move, in the time of 16 single frames
 HANDS = ("left_hand", "right_hand")
 
 
