@@ -93,6 +93,8 @@ def _as_table(report: dict[str, Any]) -> str:
     lines.append(
         f"{'all':<16}{'':>10}{report['floor_s']:>10.3f}{report['seconds']:>10.3f}{report['ratio']:>8.2f}"
     )
+    if report["details_s"]:
+        lines.append(f"the reference's details: {report['details_s']:.3f} s more")
     for steps, rate in report["frames_per_second"].items():
         lines.append(f"frames a second at {steps}: {rate:.3g}")
     lines.append(f"peak memory: {report['peak_memory_mb']} MB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .plan import Plan, RetargetOptions
-from .rates import measure_rates
+from .rates import measure_details, measure_rates
 
 OVERHEAD = 2.0
 """Time over the floor of the networks' operations: mini's on two cores by `bench` (1.9); a large model has less."""
@@ -20,9 +20,9 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         options: what was asked for.
 
     Returns:
-        ``frames``, ``steps``, ``gflop``, ``seconds`` (sampling and decoding; detection and loading come on top),
-        ``weights_mb`` (on the device at a time), ``latents_mb`` and ``output_mb``; None where the driving does not tell
-        its length.
+        ``frames``, ``steps``, ``gflop``, ``seconds`` (sampling, decoding and the reference's details; detection and
+        loading come on top), ``weights_mb`` (on the device at a time), ``latents_mb`` and ``output_mb``; None where the
+        driving does not tell its length.
     """
     from ..diffusion.cost import count_costs
     from ..diffusion.folder import load_shapes
@@ -57,11 +57,16 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
         overlap_share=overlap if frames > options.window else 0.0,
     )
     rates = measure_rates(plan.device, plan.dtype)
+    floor_s = sum(rates.seconds(flops) for flops in parts.values())
+    has_details = options.reference_details
+    if has_details is None:
+        has_details = sampling.details == "reference"
+    details_s = frames * measure_details(width_px, height_px) if has_details else 0.0
     latents = frames * shapes.vae.config.latent_channels * width_px * height_px / shapes.latent_factor**2
     return {
         **found,
         "gflop": round(sum(flops.total for flops in parts.values()) / 1e9),
-        "seconds": round(OVERHEAD * sum(rates.seconds(flops) for flops in parts.values()), 3),
+        "seconds": round(OVERHEAD * floor_s + details_s, 3),
         "latents_mb": round(4 * latents / 2**20, 1),
         "output_mb": round(frames * width_px * height_px * _BITS_A_PIXEL / 8 / 2**20, 2),
     }

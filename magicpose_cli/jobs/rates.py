@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from ..device import memory_format, wait_for
 from ..diffusion.cost import Flops
+from ..diffusion.details import ReferenceDetails
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,13 @@ def measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
     of_matrices = _fastest_s(lambda: square @ square, device)
     of_convolutions = _fastest_s(lambda: functional.conv2d(picture, kernel, padding=1), device)
     return Rates(2 * 4 * (channels * 3 * pixels) ** 2 / of_convolutions, 2 * side**3 / of_matrices)
+
+
+def measure_details(width_px: int, height_px: int) -> float:
+    """Seconds a frame that the reference's details take on the CPU, whatever the model computes on."""
+    frame, reference = np.random.default_rng(0).integers(0, 256, (2, height_px, width_px, 3), np.uint8)
+    finish = ReferenceDetails(reference)
+    return _fastest_s(lambda: finish(frame), torch.device("cpu"))
 
 
 def _fastest_s(call: Callable[[], Any], device: torch.device) -> float:

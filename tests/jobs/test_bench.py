@@ -40,6 +40,19 @@ def test_it_times_each_part_and_compares_with_the_plain_order(folder):
     assert report["plain_order"]["plain_s"] > 0
 
 
+def test_what_the_references_details_take_is_counted_where_a_model_has_them(folder, tmp_path):
+    plain = bench(BenchOptions(str(folder), frames=2, steps=1, rounds=1, dtype="fp32"))
+    assert plain["details_s"] == 0
+    model = make_tiny(motion=True)
+    model.register_to_config(sampling=model.sampling.model_copy(update={"details": "reference"}).model_dump())
+    model.save_pretrained(tmp_path / "model")
+    report = bench(BenchOptions(str(tmp_path / "model"), frames=2, steps=1, rounds=1, dtype="fp32"))
+    assert report["details_s"] > 0
+    once_s = report["parts"]["pose embedding"]["seconds"] + report["parts"]["VAE"]["seconds"]
+    seconds = once_s + 3 * (report["seconds"] - once_s) + report["details_s"]
+    assert report["frames_per_second"]["3 steps"] == pytest.approx(2 / seconds, rel=0.05)
+
+
 def test_without_guidance_the_floor_counts_the_one_branch_that_runs(folder):
     report = bench(BenchOptions(str(folder), frames=1, steps=1, rounds=1, dtype="fp32", guidance=0))
     assert set(report["parts"]) == {"UNet", "VAE"}

@@ -370,6 +370,22 @@ def test_a_dry_run_counts_what_the_run_will_have(inputs, tmp_path, monkeypatch):
     assert moving > 1.1 * alone
 
 
+@pytest.mark.parametrize("wanted", [None, True, False])
+@pytest.mark.parametrize("own", ["made", "reference"])
+def test_a_dry_run_counts_the_references_details_where_frames_take_them(
+    inputs, tmp_path, monkeypatch, own, wanted
+):
+    monkeypatch.setattr("magicpose_cli.jobs.forecast.measure_rates", lambda *_: Rates(1e12, 1e12))
+    monkeypatch.setattr("magicpose_cli.jobs.forecast.measure_details", lambda *_: 100.0)
+    model = make_tiny()
+    model.register_to_config(sampling=model.sampling.model_copy(update={"details": own}).model_dump())
+    model.save_pretrained(tmp_path / "model")
+    options = RetargetOptions(model=str(tmp_path / "model"), device="cpu", reference_details=wanted)
+    plan = make_plan(inputs / "reference.png", inputs / "dance.npz", tmp_path / "out.mp4", options)
+    takes = own == "reference" if wanted is None else wanted
+    assert (forecast(plan, options)["seconds"] > 2000) == takes  # of 20 frames
+
+
 def test_a_batch_for_a_model_that_works_in_windows_is_refused(inputs, tmp_path):
     with pytest.raises(OptionError, match="Use --window"):
         _run(inputs, tmp_path / "out.mp4", batch=4)
