@@ -165,6 +165,25 @@ class MotionStage(NetworkStage):
     frames: Positive = 16
 
 
+class DistillStage(NetworkStage):
+    """A student that samples in few steps without guidance (progressive distillation in one leap; not in the paper)."""
+
+    frames: Positive = 4
+    """Of a clip, which share a reference and a timestep; consecutive where the model has a motion module."""
+    student_steps: Positive = 4
+    """Denoising steps that the student will take."""
+    teacher_steps: Positive = 24
+    """Steps of DDIM that the teacher takes from noise to picture: as many in each of the student's."""
+    guidance_scale: float | None = Field(default=None, ge=0)
+    """The teacher's guidance, which the student learns to do without; None is the recipe's for sampling."""
+
+    @model_validator(mode="after")
+    def _parts_evenly(self) -> DistillStage:
+        if self.teacher_steps % self.student_steps:
+            raise ValueError("teacher_steps is a multiple of student_steps")
+        return self
+
+
 class Schedule(Strict):
     """The noise schedule (a diffusers DDIMScheduler)."""
 
@@ -217,6 +236,7 @@ class Recipe(Strict):
     appearance: AppearanceStage | None = None
     pose: PoseStage | None = None
     motion: MotionStage | None = None
+    distill: DistillStage | None = None
 
     def shapes(self) -> tuple[UNetShape, VaeShape]:
         """The shapes of a model made from nothing.
@@ -238,7 +258,7 @@ class Recipe(Strict):
         return {name: block for name, block in blocks.items() if block is not None}
 
 
-STAGES = ("vae", "base", "appearance", "pose", "motion")
+STAGES = ("vae", "base", "appearance", "pose", "motion", "distill")
 """All stages there are, in their order."""
 
 

@@ -32,6 +32,8 @@ TINY = {
     "appearance": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "save_every": 2},
     "pose": {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, "train_unet": True, "save_every": 2},
     "motion": {"steps": 4, "batch_size": 1, "learning_rate": 1e-3, "frames": 4, "save_every": 2},
+    "distill": {"steps": 4, "batch_size": 1, "learning_rate": 1e-3, "frames": 4, "save_every": 2}
+    | {"student_steps": 2, "teacher_steps": 6},
 }
 
 

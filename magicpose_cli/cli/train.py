@@ -18,6 +18,7 @@ class StageName(StrEnum):
     appearance = "appearance"
     pose = "pose"
     motion = "motion"
+    distill = "distill"
     all = "all"
 
 
@@ -52,7 +53,7 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of fresh weights, batches and noise.")] = 0,
 ) -> None:
-    """Train one stage of a model (vae, base, appearance, pose, motion), or all that the recipe has.
+    """Train one stage of a model (vae, base, appearance, pose, motion, distill), or all that the recipe has.
 
     Runs on one process, or on several under `accelerate launch -m magicpose_cli train ...`.
     """

@@ -123,7 +123,7 @@ def run_ablation(
     for split in SPLITS.values():
         if not videos_in(data_dir / split):
             raise no_clips(data_dir / split, or_videos=False)
-    check_clips(data_dir, settings, ("pose",))
+    check_clips(data_dir, settings, ("pose",), has_motion=False)
     models = _train(settings, data_dir, out, seed)
     is_first = PartialState(cpu=pick_device("auto").type == "cpu").is_main_process
     part_processes()

@@ -21,6 +21,7 @@ _NEEDS = {
     "appearance": ("vae", "unet"),
     "pose": _WHOLE,
     "motion": (*_WHOLE, "motion_adapter"),
+    "distill": _WHOLE,
 }
 """Networks that a stage starts from; `vae` without any makes all."""
 
@@ -67,10 +68,11 @@ def check_given(
         else:
             check_networks(name, settings, {*networks, *made}, from_nothing=not init_dirs)
         made |= {*_NEEDS[name], *_made_by(name, settings)}
+    has_motion = "motion_adapter" in {*networks, *made}
     if not holds_videos(data_dir):
-        check_clips(data_dir, settings, stages)
-    if settings.motion is not None and "motion" in stages:
-        _check_motion(settings.motion.frames, networks.get("motion_adapter"))
+        check_clips(data_dir, settings, stages, has_motion=has_motion)
+    for name, frames in _runs_of_frames(settings, stages, has_motion).items():
+        _check_motion(name, frames, networks.get("motion_adapter"))
 
 
 def stages_of(recipe: Recipe) -> list[str]:
@@ -127,25 +129,36 @@ def _made_by(stage: str, recipe: Recipe) -> tuple[str, ...]:
     return ("appearance_unet",) if stage == "appearance" else ()
 
 
-def _check_motion(frames: int, adapter: Path | None) -> None:
+def _runs_of_frames(recipe: Recipe, stages: Collection[str], has_motion: bool) -> dict[str, int]:
+    """How many consecutive frames those of the stages need that take any."""
+    found = {}
+    if recipe.motion is not None and "motion" in stages:
+        found["motion"] = recipe.motion.frames
+    if recipe.distill is not None and "distill" in stages and has_motion:
+        found["distill"] = recipe.distill.frames
+    return found
+
+
+def _check_motion(stage: str, frames: int, adapter: Path | None) -> None:
     most = MOTION_FRAMES
     if adapter is not None:
         most = read_json(adapter / "config.json", adapter)["motion_max_seq_length"]
     if frames > most:
         raise RecipeError(
-            expected=f"at most {most} frames in [motion], which is what the motion module takes at once",
+            expected=f"at most {most} frames in [{stage}], which is what the motion module takes at once",
             found=str(frames),
             remedy="Change it in the recipe.",
         )
 
 
-def check_clips(folder: Path, recipe: Recipe, stages: Collection[str]) -> None:
-    """See that there are clips, long enough for the motion stage and with keypoints where hands are masked.
+def check_clips(folder: Path, recipe: Recipe, stages: Collection[str], *, has_motion: bool) -> None:
+    """See that there are clips, long enough for the motion module and with keypoints where hands are masked.
 
     Args:
         folder: in the TikTok layout.
         recipe: whose stages say what they need.
         stages: those that will run.
+        has_motion: whether ``distill`` sees consecutive frames.
 
     Raises:
         InputError: there are not.
@@ -154,8 +167,9 @@ def check_clips(folder: Path, recipe: Recipe, stages: Collection[str]) -> None:
     if not train:
         raise no_clips(folder / SPLITS["train"])
     longest = max(map(len, train.values()))
-    if "motion" in stages and recipe.motion is not None and longest < recipe.motion.frames:
-        raise too_short(recipe.motion.frames, len(train))
+    needed = max(_runs_of_frames(recipe, stages, has_motion).values(), default=1)
+    if longest < needed:
+        raise too_short(needed, len(train))
     masked = [name for name in stages if getattr(recipe.stages().get(name), "mask_hand", 0)]
     lacking = [video.name for video in train if not keypoints_of(folder, video.name).is_file()]
     if masked and lacking:

@@ -31,7 +31,7 @@ class VaeLoss(nn.Module):
             noise: of unit deviation, ``(b c h w)`` as the latents.
         """
         fold = fold_of(self.vae)
-        pixels, pose_maps = pixels.float() / 127.5 - 1, _as_unit(pose_maps)
+        pixels, pose_maps = pixels.float() / 127.5 - 1, as_unit(pose_maps)
         posterior = self.vae.encode(functional.pixel_unshuffle(pixels, fold)).latent_dist
         # the mode, not a sample: at the start a sample's noise drowns the colours for hundreds of steps
         latents = posterior.mode()
@@ -44,7 +44,7 @@ class VaeLoss(nn.Module):
         return absolute + 2 * squared + edges / 2 + self.settings.kl_weight * posterior.kl().mean()
 
 
-def _as_unit(pose_maps: Tensor) -> Tensor:
+def as_unit(pose_maps: Tensor) -> Tensor:
     """Pose maps in [0, 1], as the networks take them, of bytes, as they come to a device."""
     return pose_maps.float() / 255 if pose_maps.dtype is torch.uint8 else pose_maps
 
@@ -155,7 +155,7 @@ class NoiseLoss(nn.Module):
             ValueError: no embedding at all.
         """
         if pose_maps is not None:
-            pose_maps = _as_unit(pose_maps)
+            pose_maps = as_unit(pose_maps)
         if embeds is None:
             if self.prompt_embeds is None:
                 raise ValueError("a batch without embeds, and no prompt_embeds")

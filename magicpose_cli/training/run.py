@@ -15,8 +15,9 @@ from .. import console
 from ..device import pick_device
 from ..diffusion.pipeline import MagicPosePipeline
 from ..errors import RecipeError
-from ..recipe import MotionStage, Optimisation, Recipe, find_recipe, read_recipe
+from ..recipe import DistillStage, MotionStage, Optimisation, Recipe, find_recipe, read_recipe
 from .data import SPLITS, Clips, load_clips
+from .distill_stage import TrainDistill
 from .given import check_clips, settings_of, stages_of
 from .linear import LOOKED_AT, start_linear
 from .loop import fit
@@ -113,7 +114,7 @@ def run_stage(
         # one process takes the videos apart, the others find the clips there
         with PartialState().main_process_first():
             data_dir = clips_of_videos(data_dir, width_px, height_px, settings.data.fps)
-    check_clips(data_dir, settings, [stage])
+    check_clips(data_dir, settings, [stage], has_motion=pipeline.network.has_motion)
     cell_px = pipeline.latent_factor
     clips = load_clips(data_dir, "train", width_px, height_px, cell_px, settings.data.crop)
     held_out, tested = clips, None
@@ -147,8 +148,11 @@ def run_stage(
 
 def _tested(stage: str, settings: Optimisation, pipeline: MagicPosePipeline, held_out: Clips) -> Stage | None:
     """The stage on held-out clips with all their conditions; None, which is said, where none is long enough."""
-    if isinstance(settings, MotionStage) and max(np.diff(held_out.starts)) < settings.frames:
-        console.say(f"no held-out loss: no test clip has {settings.frames} frames.")
+    frames = 1
+    if isinstance(settings, MotionStage | DistillStage) and pipeline.network.has_motion:
+        frames = settings.frames
+    if max(np.diff(held_out.starts)) < frames:
+        console.say(f"no held-out loss: no test clip has {frames} frames.")
         return None
     whole = {name: 0.0 for name in ("mask_face", "mask_hand", "drop_conditions") if hasattr(settings, name)}
     return _make(stage, settings.model_copy(update=whole), pipeline, held_out, held_out)
@@ -169,6 +173,7 @@ _STAGES: dict[str, Any] = {
     "appearance": TrainAppearance,
     "pose": TrainPose,
     "motion": TrainMotion,
+    "distill": TrainDistill,
 }
 
 

@@ -73,7 +73,7 @@ def check_sharding(accelerator: Accelerator, stage: Stage, name: str) -> None:
             remedy="Leave it out; gradient_checkpointing in the recipe saves the memory of activations.",
         )
     remedy = "Train without FSDP; gradient_checkpointing and accumulate save memory too."
-    if name in ("vae", "base"):
+    if name in ("vae", "base", "distill"):
         raise RecipeError(
             expected="a stage that trains in parts under FSDP (appearance, pose, motion)",
             found=name,

@@ -1,4 +1,4 @@
-"""The stages: what trains, what is frozen, which loss. Here are those of the network; the VAE's is `vae_stage`.
+"""The stages: what trains, what is frozen, which loss. The first and the last are `vae_stage` and `distill_stage`.
 
     stage        trains                            frozen       loss
     vae          VAE                               -            reconstruction + KL
@@ -6,6 +6,7 @@
     appearance   appearance net                    UNet, VAE    Eq. 4, two frames of one video
     pose         appearance net, pose ControlNet   UNet, VAE    Eq. 5, two frames of one video
     motion       motion module                     all else     Eq. 5 on consecutive frames
+    distill      UNet, motion module               all else     where its teacher lands in many steps
 
 In ``appearance`` and ``pose`` the UNet trains too where the recipe says so.
 """
@@ -13,6 +14,7 @@ In ``appearance`` and ``pose`` the UNet trains too where the recipe says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,16 +69,24 @@ class TrainNetwork:
             for module in (network.unet, network.appearance_unet, network.pose_controlnet):
                 if module is not None:
                     module.enable_gradient_checkpointing()
-        self.module = NoiseLoss(
-            pipeline.network,
-            pipeline.scheduler,
-            pipeline.prompt_embeds,
-            *place_weights,
-            channel_weights=self._pixel_weights() if self.settings.pixel_weights else None,
-            noisy_reference=pipeline.sampling.reference == "noised",
+        self._place_weights = place_weights
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The loss with the network in it, made when it is first asked for: the held-out stage's never is."""
+        return NoiseLoss(
+            self.pipeline.network,
+            self.pipeline.scheduler,
+            self.pipeline.prompt_embeds,
+            *self._place_weights,
+            channel_weights=self.pixel_weights(),
+            noisy_reference=self.pipeline.sampling.reference == "noised",
         )
 
-    def _pixel_weights(self) -> Tensor:
+    def pixel_weights(self) -> Tensor | None:
+        """As the loss takes them, where the recipe asks for them."""
+        if not self.settings.pixel_weights:
+            return None
         vae, shown = self.pipeline.vae, self.clips.spread(16)
         latents = self.latents(shown, self.clips.middle_rows(shown))
         return pixel_weights(vae, latents.to(vae.device, vae.dtype))
@@ -95,7 +105,7 @@ class TrainNetwork:
     def finish(self) -> None:
         """Nothing to add: the weights say it all."""
 
-    def _batch(
+    def gather(
         self,
         drawn: Drawn,
         seed: int,
@@ -117,7 +127,6 @@ class TrainNetwork:
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
         count, rows = len(drawn.references), share.rows(len(drawn.references))
         # one timestep from each of `count` equal parts of the schedule: less noise between batches
-        last = self.pipeline.scheduler.config.num_train_timesteps
         strata = (torch.randperm(count, generator=draw) + torch.rand(count, generator=draw)) / count
         targets, cut = drawn.targets[rows], drawn.rows[rows]
         latents = self.latents(targets, cut)
@@ -133,12 +142,17 @@ class TrainNetwork:
         return {
             "latents": latents,
             "noise": noise[rows],
-            "timestep": (strata * last).long().clamp(max=last - 1)[rows],
+            "timestep": self.timesteps(strata)[rows],
             "reference": self.latents(drawn.references[rows], cut),
             "embeds": None if self.embeddings is None else self.embeddings(drawn.references[rows]),
             "pose_maps": None if maps is None else channels_first(maps),
             "conditional": min(max(conditional - rows.start, 0), rows.stop - rows.start),
         }
+
+    def timesteps(self, shares: Tensor) -> Tensor:
+        """Timesteps ``(b,)`` at shares of the schedule, 0 to 1."""
+        last = self.pipeline.scheduler.config.num_train_timesteps
+        return (shares * last).long().clamp(max=last - 1)
 
     def samples(self) -> np.ndarray:
         """Pictures of held-out clips to watch it learn, as `grid` and `strips` lay them out."""
@@ -163,7 +177,7 @@ class TrainBase(TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn = self.clips.pairs(seed, step, self.settings.batch_size, 1)
-        return self._batch(drawn, seed, step, share, conditional=0, hidden=None)
+        return self.gather(drawn, seed, step, share, conditional=0, hidden=None)
 
     def finish(self) -> None:
         """The appearance net starts as the UNet's copy (paper 4.2), and the ControlNet as its encoder's."""
@@ -191,7 +205,7 @@ class TrainAppearance(TrainNetwork):
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         drawn, conditional = draw_pairs(self.clips, self.settings, seed, step)
-        return self._batch(drawn, seed, step, share, conditional=conditional, hidden=None)
+        return self.gather(drawn, seed, step, share, conditional=conditional, hidden=None)
 
     def shown(self) -> dict[str, Any]:
         return {"controls": Controls(pose_scale=0), "guidance_scale": 1.0}
@@ -222,7 +236,7 @@ class TrainPose(TrainNetwork):
             [part for part, hide in zip(("face", *HANDS), (face, *hands), strict=True) if hide]
             for face, hands in zip(no_face, no_hand, strict=True)
         ]
-        batch = self._batch(drawn, seed, step, share, conditional=conditional, hidden=hidden)
+        batch = self.gather(drawn, seed, step, share, conditional=conditional, hidden=hidden)
         if self.settings.controlnet_alone:
             batch["reference"] = None
         return batch
@@ -245,7 +259,7 @@ class TrainMotion(TrainNetwork):
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count = self.settings.batch_size
         drawn = self.clips.runs(seed, step, count, self.settings.frames)
-        return self._batch(drawn, seed, step, share, conditional=count, hidden=[()] * count)
+        return self.gather(drawn, seed, step, share, conditional=count, hidden=[()] * count)
 
 
 HANDS = ("left_hand", "right_hand")

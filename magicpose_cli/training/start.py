@@ -100,7 +100,7 @@ def _gather(stage: str, folders: list[Path]) -> tuple[dict[str, Any], Tensor | N
         paths |= networks_in(folder)
         own = _embedding_in(folder)
         embeds = own if own is not None else embeds
-    if stage != "motion" and "motion_adapter" in paths:
+    if stage not in ("motion", "distill") and "motion_adapter" in paths:
         console.say(
             f"motion_adapter: not in the {stage} stage; {paths.pop('motion_adapter')} waits for its own"
         )

@@ -47,8 +47,9 @@ def test_all_stages_from_nothing_and_one_from_a_model(check, model, tmp_path):
     check(None)
     check("pose", model)
     check("motion", model)
+    check("distill", model)
     shutil.copytree(model, tmp_path / "less", ignore=shutil.ignore_patterns("pose_controlnet"))
-    for stage in ("base", "pose", "motion"):
+    for stage in ("base", "pose", "motion", "distill"):
         with pytest.raises(InputError, match="a pose_controlnet to start"):
             check(stage, tmp_path / "less")
 
@@ -92,6 +93,17 @@ def test_what_a_later_stage_lacks_is_told_before_the_first_trains(check, model, 
         check(None, motion={"frames": 8})
     with pytest.raises(RecipeError, match=r"at most 24 frames in \[motion\]"):
         check("motion", model, motion={"frames": 25}, data=_long(check, tmp_path))
+
+
+def test_a_student_needs_as_many_frames_as_its_motion_module_sees(check, model, tmp_path):
+    check("distill", model, distill={"frames": 30})  # without one they may be any, and the same twice
+    make_tiny(motion=True).save_pretrained(tmp_path / "moving")
+    with pytest.raises(InputError, match="clips of at least 8 frames, found none among 3"):
+        check("distill", tmp_path / "moving", distill={"frames": 8})
+    with pytest.raises(RecipeError, match=r"at most 24 frames in \[distill\]"):
+        check("distill", tmp_path / "moving", distill={"frames": 25}, data=_long(check, tmp_path))
+    with pytest.raises(RecipeError, match="a multiple of student_steps"):
+        check("distill", model, distill={"student_steps": 5})
 
 
 def _long(check, tmp_path):

@@ -65,6 +65,7 @@ def stages(clips, tmp_path_factory) -> dict[str, Path]:
     models = {"vae": _run("vae", clips, recipe, folder / "vae")}
     models["pose"] = _run("pose", clips, recipe, folder / "pose", models["vae"])
     models["motion"] = _run("motion", clips, recipe, folder / "motion", models["pose"])
+    models["distill"] = _run("distill", clips, recipe, folder / "distill", models["motion"])
     return models
 
 
@@ -83,6 +84,30 @@ def test_a_trained_folder_is_a_whole_model(stages):
     assert not read_facts(stages["pose"]).has_motion
     assert read_facts(stages["motion"]).has_motion
     assert read_facts(stages["motion"]).sampling.num_inference_steps == 3
+
+
+def test_a_student_has_another_unet_and_its_own_way_of_sampling(stages):
+    motion, student = stages["motion"], stages["distill"]
+    for part in ("unet", "motion_adapter"):
+        assert _differ(_weights(motion, part), _weights(student, part))
+    for part in ("vae", "appearance_unet", "pose_controlnet"):
+        assert not _differ(_weights(motion, part), _weights(student, part))
+    sampling = read_facts(student).sampling
+    assert (sampling.num_inference_steps, sampling.guidance_scale) == (2, 1.0)
+    assert read_facts(student).has_motion
+
+
+def test_a_resumed_student_has_the_teacher_that_it_began_with(clips, stages, tmp_path):
+    # so large a rate that a teacher taken from the half-trained student would be another
+    options = {"learning_rate": 0.05, "guidance_scale": 2.0}
+    whole = write_recipe(tmp_path / "whole.toml", distill=options)
+    half = write_recipe(tmp_path / "half.toml", distill={**options, "steps": 2})
+    unbroken = _run("distill", clips, whole, tmp_path / "unbroken", stages["motion"])
+    _run("distill", clips, half, tmp_path / "broken", stages["motion"])
+    resumed = _run("distill", clips, whole, tmp_path / "broken", resume=True)
+    for part in ("unet", "motion_adapter"):
+        for name, tensor in _weights(unbroken, part).items():
+            torch.testing.assert_close(_weights(resumed, part)[name], tensor)
 
 
 def test_a_run_leaves_a_log_and_pictures(stages):
@@ -316,8 +341,8 @@ def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(
 def test_two_processes_run_all_stages(clips, tmp_path):
     recipe = write_recipe(tmp_path / "tiny.toml", motion={"batch_size": 2})
     done = in_two_processes("all", "--recipe", recipe, "--data", clips, "-o", tmp_path / "runs")
-    assert done.stdout.strip() == str(tmp_path / "runs" / "motion" / "model")
-    assert read_facts(tmp_path / "runs" / "motion" / "model").has_motion
+    assert done.stdout.strip() == str(tmp_path / "runs" / "distill" / "model")
+    assert read_facts(tmp_path / "runs" / "distill" / "model").has_motion
 
 
 @pytest.mark.parametrize(
@@ -326,8 +351,9 @@ def test_two_processes_run_all_stages(clips, tmp_path):
         ("pose", SHARED),
         ("pose", SHARED | {"optimizer": "muon", "accumulate": 2}),
         ("motion", {"optimizer": "muon", "batch_size": 2}),
+        ("distill", {"batch_size": 2, "guidance_scale": 2.0}),
     ],
-    ids=["adamw", "muon", "motion"],
+    ids=["adamw", "muon", "motion", "distill"],
 )
 def test_two_processes_give_the_losses_and_weights_of_one(clips, tmp_path, stage, changes):
     wide = {"block_out_channels": [16, 64]}  # Muon's are matrices of 64 rows and more
@@ -335,7 +361,7 @@ def test_two_processes_give_the_losses_and_weights_of_one(clips, tmp_path, stage
     start = tmp_path / "start"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        new_model(read_recipe(recipe), motion=stage == "motion").save_pretrained(start)
+        new_model(read_recipe(recipe), motion=stage in ("motion", "distill")).save_pretrained(start)
     _run(stage, clips, recipe, tmp_path / "one", start)
     done = in_two_processes(
         stage, "--recipe", recipe, "--data", clips, "--init", start, "-o", tmp_path / "two"
@@ -359,7 +385,7 @@ def test_all_stages_in_one_go_and_again(clips, tmp_path, capsys):
     recipe = write_recipe(tmp_path / "tiny.toml")
     options = {"recipe": str(recipe), "data_dir": clips, "init_dirs": [], "seed": 0}
     model = run_all(**options, run_dir=tmp_path / "runs", resume=False)
-    assert model == tmp_path / "runs" / "motion" / "model"
+    assert model == tmp_path / "runs" / "distill" / "model"
     assert read_facts(model).has_motion
     assert [p.name for p in sorted((tmp_path / "runs").iterdir())] == sorted(STAGES)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*.safetensors")}
@@ -395,7 +421,9 @@ def test_all_stages_keep_what_they_trained_of_several_folders(clips, tmp_path, c
 def test_stages_may_differ_in_precision(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "training_precision", lambda wanted, _: wanted)  # as on a CPU that has bf16
     recipe = write_recipe(
-        tmp_path / "tiny.toml", without=("appearance", "pose", "motion"), base={"mixed_precision": "bf16"}
+        tmp_path / "tiny.toml",
+        without=("appearance", "pose", "motion", "distill"),
+        base={"mixed_precision": "bf16"},
     )
     options = {"recipe": str(recipe), "data_dir": clips, "init_dirs": [], "resume": False, "seed": 0}
     assert run_all(**options, run_dir=tmp_path / "runs") == tmp_path / "runs" / "base" / "model"

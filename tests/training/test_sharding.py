@@ -145,6 +145,7 @@ class _Stage:
         ("pose", _Stage(mixed_precision="fp16"), {}, "bf16"),
         ("pose", _Stage(), {"state": _state(activation_checkpointing=True)}, "fsdp_activation_checkpointing"),
         ("base", _Stage(), {}, "appearance, pose, motion"),
+        ("distill", _Stage(), {}, "appearance, pose, motion"),
         ("pose", _Stage(), {"is_fsdp2": False}, "--fsdp_version 2"),
         ("pose", _Stage(), {"distributed_type": DistributedType.DEEPSPEED}, "DEEPSPEED"),
     ],
