@@ -102,7 +102,8 @@ def _as_table(report: dict[str, Any]) -> str:
         plain = report["plain_order"]
         lines.append(
             f"plain order, one step: {plain['plain_s']:.2f} s; ours {plain['ours_s']:.2f} s, "
-            f"{plain['times_as_fast']:.2f} times as fast; predictions {plain['relative_rms']:.1e} apart (relative RMS)"
+            f"{plain['times_as_fast']:.2f} times as fast; predictions {plain['relative_rms']:.1e} apart, "
+            f"{plain['relative_rms_unguided']:.1e} without guidance (relative RMS)"
         )
     if "against_cpu" in report:
         apart = report["against_cpu"]["relative_rms"]

@@ -37,6 +37,7 @@ def test_it_times_each_part_and_compares_with_the_plain_order(folder):
     seconds = once_s + 3 / 2 * (report["seconds"] - once_s)
     assert report["frames_per_second"]["3 steps"] == pytest.approx(4 / seconds, rel=0.05)
     assert report["plain_order"]["relative_rms"] < 1e-5
+    assert report["plain_order"]["relative_rms_unguided"] < 1e-5
     assert report["plain_order"]["plain_s"] > 0
 
 
@@ -110,6 +111,7 @@ def test_a_model_that_sees_the_reference_is_compared_too(tmp_path):
     options = BenchOptions(str(tmp_path / "model"), frames=1, steps=1, rounds=1, dtype="fp32")
     report = bench(replace(options, compare=True, against_cpu=True))
     assert report["plain_order"]["relative_rms"] < 1e-5
+    assert report["plain_order"]["relative_rms_unguided"] < 1e-5
     assert report["against_cpu"]["relative_rms"] < 1e-5
 
 
