@@ -157,6 +157,14 @@ def evaluate(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Of the noise; 0 by default.", show_default=False)
     ] = None,
+    reference_details: Annotated[
+        bool | None,
+        typer.Option(
+            "--reference-details/--no-reference-details",
+            help="Take the reference's details where it agrees with what was made.",
+            show_default="model's",
+        ),
+    ] = None,
     without_motion: Annotated[
         bool, typer.Option("--without-motion", help="Also the model without its motion module.")
     ] = False,
@@ -205,6 +213,7 @@ def evaluate(
         "--align": align, "--quick": quick,
         "--grid": grid, "--names": names, "--dataset": dataset, "--root": root, "--model": model, "--clips": clips,
         "--steps": steps, "--guidance": guidance, "--seed": seed, "--without-motion": without_motion,
+        "--reference-details": None if reference_details is None else True,  # either way it was named
         "--split": split, "--predictions": predictions, "--stride": stride, "--size": size, "--gt": gt,
         "--skip-bad": skip_bad, "--solver": solver, "--preset": preset,
         "--csv": csv, "--numbers": numbers, "--device": device, "--dtype": dtype,
@@ -236,6 +245,7 @@ def evaluate(
             None if solver is None else solver.value,  # type: ignore[arg-type]
             preset,
             seed or 0,
+            reference_details=reference_details,
             without_motion=without_motion,
             device=device or "auto",
             dtype=(dtype or DtypeName.auto).value,
@@ -286,6 +296,7 @@ _TAKEN = {
         "--solver",
         "--preset",
         "--seed",
+        "--reference-details",
         "--without-motion",
         "--device",
         "--dtype",
@@ -330,7 +341,16 @@ def _refuse_without(dataset: DatasetName, given: dict[str, Any]) -> None:
             remedy="Leave --split out.",
         )
     if given["--predictions"] and given["--model"] is None:
-        of_models = ("--steps", "--guidance", "--solver", "--preset", "--seed", "--without-motion", "--dtype")
+        of_models = (
+            "--steps",
+            "--guidance",
+            "--solver",
+            "--preset",
+            "--seed",
+            "--reference-details",
+            "--without-motion",
+            "--dtype",
+        )
         idle = [name for name in of_models if given[name] not in (None, False)]
         if idle:
             raise OptionError(

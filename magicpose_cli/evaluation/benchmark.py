@@ -184,6 +184,9 @@ def _model_of(options: BenchmarkOptions) -> Model | None:
         )
     sampling = facts.sampling.chosen(options.preset, options.steps, options.guidance, options.solver)
     check_steps(folder, sampling)
+    if options.reference_details is not None:
+        details = "reference" if options.reference_details else "made"
+        sampling = sampling.model_copy(update={"details": details})
     return Model(
         folder,
         size_px,

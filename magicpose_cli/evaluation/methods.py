@@ -62,6 +62,7 @@ class Model:
             guidance_scale=self.sampling.guidance_scale,
             solver=self.sampling.solver,
             guided=self.sampling.guided,
+            reference_details=self.sampling.details == "reference",
             seed=self.seed + clip.number,
             batch=frames_at_once(total_memory(pipeline.device), pipeline.dtype, *self.size_px),
         )

@@ -32,6 +32,7 @@ class BenchmarkOptions:
         preset: one of the model's ways of sampling; the three that follow overrule it.
         steps, guidance, solver: None is the model's own.
         seed: of the noise.
+        reference_details: whether frames take the reference's details; None is the model's own.
         without_motion: the model without its motion module too, beside it.
         device, dtype: where the model computes, and in which format; on a CUDA GPU the metrics' networks do too.
         predictions: ``DIR`` or ``NAME=DIR``, what others made.
@@ -52,6 +53,7 @@ class BenchmarkOptions:
     solver: Solver | None = None
     preset: str | None = None
     seed: int = 0
+    reference_details: bool | None = None
     without_motion: bool = False
     device: str = "auto"
     dtype: str = "auto"
@@ -71,6 +73,7 @@ def settings_of(
     given = asdict(options)
     del given["skip_bad"]  # what it left out is seen from the clips
     del given["weights_dir"]
+    del given["reference_details"]  # `details` below, the model's own or not
     return {
         "magicpose": __version__,
         **given,
@@ -121,9 +124,8 @@ def settings_in(out: Path) -> dict[str, Any]:
 def claim(out: Path, settings: dict[str, Any], before: dict[str, Any]) -> None:
     """Make the folder this evaluation's, or see that it is."""
     if before:
-        odd = [
-            key for key in settings if before.get(key) != json.loads(json.dumps(settings[key], default=str))
-        ]
+        now = json.loads(json.dumps(settings, default=str))
+        odd = [key for key in {**now, **before} if before.get(key) != now.get(key)]
         if odd:
             raise InputError(
                 expected=f"the same evaluation as in {out}",

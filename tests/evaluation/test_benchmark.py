@@ -127,6 +127,36 @@ def test_a_preset_and_what_overrules_it(dataset: Path, model: Path, tmp_path: Pa
     assert not (tmp_path / "none").exists()
 
 
+def test_frames_with_and_without_the_references_details_are_two_evaluations(
+    dataset: Path, model: Path, tmp_path: Path
+) -> None:
+    frames = {}
+    command = ["--dataset", "synth", "--root", dataset, "--clips", "1", "--model", model, "--steps", "1"]
+    for name, option in (
+        ("own", []),
+        ("made", ["--no-reference-details"]),
+        ("taken", ["--reference-details"]),
+    ):
+        out = tmp_path / name
+        code, _, said = run(*command, *option, "-o", out)
+        assert code == 0, said
+        assert ("take the reference's details" in (out / "report.md").read_text().lower()) == (
+            name == "taken"
+        )
+        frames[name] = load_picture(out / "frames" / "tiny" / "a" / "0001.png")
+    assert np.array_equal(frames["own"], frames["made"])  # the model's own is without them
+    code, _, said = run(*command, "--reference-details", "-o", tmp_path / "made")
+    assert code == 2 and "another details" in said
+    code, _, said = run(*command, "--no-reference-details", "-o", tmp_path / "taken")
+    assert code == 2 and "another details" in said
+    code, _, said = run(*command, "--no-reference-details", "-o", tmp_path / "own")
+    assert code == 0, "the same evaluation"
+    code, _, said = run(
+        *command[:4], "--predictions", dataset, "--no-reference-details", "-o", tmp_path / "no"
+    )
+    assert code == 2 and "--reference-details" in said
+
+
 def test_without_masks_the_background_is_segmented(dataset: Path, model: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     shutil.copytree(dataset, root, ignore=shutil.ignore_patterns("mask_*"))
