@@ -64,7 +64,8 @@ class Optimisation(Strict):
     steps: Positive
     """Optimizer steps."""
     batch_size: Positive
-    """References (clips for ``motion``, pictures for ``vae`` and ``base``) in one optimizer step of all processes."""
+    """References (clips for ``motion`` and ``distill``, pictures for ``vae`` and ``base``) in one optimizer step of all
+    processes."""
     accumulate: Positive = 1
     """Forward passes that each process splits its share of a batch into: less memory, the same step."""
     gradient_checkpointing: bool = False
@@ -166,16 +167,17 @@ class MotionStage(NetworkStage):
 
 
 class DistillStage(NetworkStage):
-    """A student that samples in few steps without guidance (progressive distillation in one leap; not in the paper)."""
+    """A student that samples in few steps without guidance (progressive distillation; not in the paper)."""
 
     frames: Positive = 4
     """Of a clip, which share a reference and a timestep; consecutive where the model has a motion module."""
     student_steps: Positive = 4
-    """Denoising steps that the student will take."""
+    """Denoising steps that the student will take; they divide the schedule's timesteps."""
     teacher_steps: Positive = 24
     """Steps of DDIM that the teacher takes from noise to picture: as many in each of the student's."""
     guidance_scale: float | None = Field(default=None, ge=0)
-    """The teacher's guidance, which the student learns to do without; None is the recipe's for sampling."""
+    """The teacher's, in each of its steps, which the student learns to do without; None is the recipe's for sampling.
+    Of a teacher that is a student itself it is 1."""
 
     @model_validator(mode="after")
     def _parts_evenly(self) -> DistillStage:
@@ -237,6 +239,23 @@ class Recipe(Strict):
     pose: PoseStage | None = None
     motion: MotionStage | None = None
     distill: DistillStage | None = None
+
+    @model_validator(mode="after")
+    def _distils_over_its_schedule(self) -> Recipe:
+        if self.distill is None:
+            return self
+        total = self.schedule.num_train_timesteps
+        if total % self.distill.student_steps or self.distill.teacher_steps > total:
+            raise ValueError(
+                f"student_steps of [distill] divides the schedule's {total} timesteps, and teacher_steps is no more"
+            )
+        if self.schedule.rescale_betas_zero_snr and self.schedule.prediction_type == "epsilon":
+            raise ValueError(
+                "[distill] takes no prediction of noise where there is nothing but noise (zero SNR)"
+            )
+        if self.schedule.clip_sample:
+            raise ValueError("[distill] takes a schedule without clip_sample")
+        return self
 
     def shapes(self) -> tuple[UNetShape, VaeShape]:
         """The shapes of a model made from nothing.

@@ -127,6 +127,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     }
     total_s, floor_s = seconds["all"], sum(floors.values())
     once_s = seconds["pose embedding"] + seconds["VAE"]  # whatever the steps
+    peak_mb = _peak_mb(device)
     details_s = 0.0
     if sampling.details == "reference":
         details_s = options.frames * measure_details(width_px, height_px)
@@ -155,7 +156,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
         "floor_s": round(floor_s, 3),
         "ratio": round(total_s / floor_s, 2),
         "frames_per_second": {f"{own_steps} steps": round(options.frames / own_s, 4)},
-        "peak_memory_mb": round(_peak_mb(device)),
+        "peak_memory_mb": round(peak_mb),
         "machine": {
             "python": platform.python_version(),
             "torch": torch.__version__,

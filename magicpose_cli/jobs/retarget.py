@@ -80,9 +80,9 @@ def retarget(
     hashes = hash_inputs(plan, options)  # now, since a run may take hours and its inputs change meanwhile
 
     with (
+        in_background() as later,  # left last, so that waiting for it is not counted as detection
         clock.stage("detect"),
         closing(open_detector(options.detector, str(plan.device))) as detector,
-        in_background() as later,
     ):
         later(_import_networks)
         reference_pose = detector.detect_still(plan.reference)

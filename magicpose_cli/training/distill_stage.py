@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
+from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
 from ..diffusion.network import MagicPoseNetwork
@@ -13,7 +14,7 @@ from ..diffusion.pipeline import MagicPosePipeline
 from ..recipe import DistillStage
 from ..sampling import Preset
 from .data import Clips
-from .distillation import DistillLoss, Leaps
+from .distillation import DistillLoss, DistillSchedule
 from .stage import WHOLE, Share
 from .stages import TrainNetwork
 
@@ -27,7 +28,10 @@ class TrainDistill(TrainNetwork):
         self, settings: DistillStage, pipeline: MagicPosePipeline, clips: Clips, held_out: Clips
     ) -> None:
         self.settings = settings
-        self.leaps = Leaps(pipeline.scheduler, settings.student_steps, settings.teacher_steps)
+        # from the noisiest timestep down; SD's own spacing would begin at 751 and spend a step on the last of 1000
+        spacing = {"timestep_spacing": "trailing"}
+        pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, **spacing)
+        self.schedule = DistillSchedule(pipeline.scheduler, settings.student_steps, settings.teacher_steps)
         parts = (pipeline.unet, pipeline.motion_adapter)
         super().__init__(pipeline, clips, held_out, [part for part in parts if part is not None])
 
@@ -45,7 +49,7 @@ class TrainDistill(TrainNetwork):
         return DistillLoss(
             pipeline.network,
             teacher,
-            self.leaps,
+            self.schedule,
             pipeline.scheduler.config.prediction_type,
             pipeline.prompt_embeds,
             pipeline.sampling.guidance_scale if scale is None else scale,
@@ -54,24 +58,25 @@ class TrainDistill(TrainNetwork):
         )
 
     def timesteps(self, shares: Tensor) -> Tensor:
-        """Numbers of the student's steps, all of them equally likely."""
+        """The first of each of the student's steps, all of them equally likely."""
         steps = self.settings.student_steps
-        return (shares * steps).long().clamp(max=steps - 1)
+        return self.schedule.timesteps[:, 0].to(shares.device)[(shares * steps).long().clamp(max=steps - 1)]
 
     def batch(self, seed: int, step: int, share: Share = WHOLE) -> dict[str, Any]:
         count, frames = self.settings.batch_size, self.settings.frames
         draw = self.clips.runs if self.pipeline.network.has_motion else self.clips.pairs
-        gathered = self.gather(
+        batch = self.gather(
             draw(seed, step, count, frames), seed, step, share, conditional=count, hidden=[()] * count
         )
-        del gathered["conditional"]
-        gathered["leap"] = gathered.pop("timestep")
-        return gathered
+        del batch["conditional"]  # all are
+        if self.pipeline.sampling.noise == "shared":  # as it will be sampled, which its first step depends on
+            batch["noise"] = batch["noise"][:, :1].expand_as(batch["noise"])
+        return batch
 
     def finish(self) -> None:
         """The model's own way of sampling becomes the student's, and there is no other."""
-        own = Preset(num_inference_steps=self.settings.student_steps, guidance_scale=1.0)
-        update = {**dict(own), "presets": {"fast": own, "draft": own}}
+        own = Preset(**self.shown())
+        update = {**self.shown(), "presets": {"fast": own, "draft": own}}
         self.pipeline.sampling = self.pipeline.sampling.model_copy(update=update)
         self.pipeline.register_to_config(sampling=self.pipeline.sampling.model_dump())
 

@@ -1,13 +1,14 @@
-"""Distillation: one step of DDIM that lands where many guided ones do.
+"""Distillation: one step of DDIM without guidance that lands where several with it do.
 
-Progressive distillation (Salimans and Ho 2022) in one leap, with guidance taken in (Meng et al. 2023). The student's
-steps part the noise schedule; from the beginning of each part the teacher goes through it in small steps:
+The target of progressive distillation (Salimans and Ho 2022) over a whole student step at once, with guidance taken in
+(Meng et al. 2023). The student's steps part the noise schedule; from the beginning of each part the teacher goes
+through it in small steps:
 
     noisy ── teacher, guided ──> ── teacher, guided ──> ... ──> landed
       └────────────────────── student, alone ───────────────────^
 
-Nothing is learnt from the student's own predictions. Consistency distillation does that, and is cheaper a step; tried
-on a mixture whose right answers are known, it ran away with four steps. The paper has nothing like it.
+Nothing is learnt from the student's own predictions, as consistency distillation does, which is cheaper a step. The
+paper has nothing like it.
 """
 
 from __future__ import annotations
@@ -19,92 +20,91 @@ from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
 from ..diffusion.network import MagicPoseNetwork
-from .losses import as_unit
+from .losses import NetworkLoss, as_unit
 
 _HUBER = (
     1e-3  # where the loss turns from squared to absolute error (Luo et al. 2023, latent consistency models)
 )
+_DROWNED = 1e-3  # what a prediction moves the landing by, below which the landing says nothing of it
 
 
-class Leaps(nn.Module):
-    """The student's steps, the teacher's small ones in each, and what is left of picture and noise at their ends.
+class DistillSchedule(nn.Module):
+    """The student's steps, the teacher's small ones in each, and DDIM's arithmetic for samples of several timesteps.
 
     Args:
-        scheduler: the model's noise schedule; the student's timesteps are those that DDIM takes over it.
-        student_steps: parts of the schedule.
+        scheduler: the noise schedule and spacing that the student will be sampled with.
+        student_steps: parts of the schedule; it divides the number of its timesteps.
         teacher_steps: small steps in all parts together, a multiple of `student_steps`.
     """
 
-    times: Tensor
-    """Timesteps ``(student_steps, n + 1)``, falling; -1, the last of all, is the picture."""
-    kept: Tensor
+    timesteps: Tensor
+    """``(student_steps, n + 1)``, falling; a part's last is the next one's first, and -1 that of clean latents."""
+    alphas_cumprod: Tensor
+    """By timestep; the last is that of -1."""
 
     def __init__(self, scheduler: DDIMScheduler, student_steps: int, teacher_steps: int) -> None:
         super().__init__()
         solver = DDIMScheduler.from_config(scheduler.config)
         solver.set_timesteps(student_steps)
         stride = solver.config.num_train_timesteps // student_steps
-        times = []
-        for first in solver.timesteps.tolist():
-            small = (
-                torch.linspace(first, max(first - stride, -1), teacher_steps // student_steps + 1)
-                .round()
-                .long()
-            )
-            # a part may have fewer timesteps than small steps, SD's last begins at 1: some of its steps then stay there
-            small[:-1].clamp_(min=0)
-            times.append(small)
-        self.register_buffer("times", torch.stack(times), persistent=False)
-        kept = torch.cat(
-            [solver.alphas_cumprod, solver.final_alpha_cumprod.reshape(1)]
-        )  # the last is that of -1
-        self.register_buffer("kept", kept.float(), persistent=False)
+        parts = [
+            # as DDIM finds the timestep before
+            torch.linspace(first, first - stride, teacher_steps // student_steps + 1).round().long()
+            for first in solver.timesteps.tolist()
+        ]
+        self.register_buffer("timesteps", torch.stack(parts), persistent=False)
+        alphas = torch.cat([solver.alphas_cumprod, solver.final_alpha_cumprod.reshape(1)])
+        self.register_buffer("alphas_cumprod", alphas.float(), persistent=False)
 
-    def shares(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """What a noisy latent at timesteps ``(b,)`` has of picture and noise, each ``(b 1 1 1 1)``."""
-        kept = self.kept[time][:, None, None, None, None]
-        return kept.sqrt(), (1 - kept).sqrt()
+    def alpha_sigma(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """Deviations of clean latents and of noise at timesteps ``(b,)``, each ``(b 1 1 1 1)``."""
+        alphas = self.alphas_cumprod[timestep][:, None, None, None, None]
+        return alphas.sqrt(), (1 - alphas).sqrt()
 
-    def mix(self, picture: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    def add_noise(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """Noisy latents ``(b f c h w)``."""
-        alpha, sigma = self.shares(time)
-        return alpha * picture + sigma * noise
+        alpha, sigma = self.alpha_sigma(timestep)
+        return alpha * latents + sigma * noise
 
-    def move(self, picture: Tensor, noisy: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-        """DDIM's step from `start` to `stop` by a prediction of the picture."""
-        alpha, sigma = self.shares(start)
-        return self.mix(picture, (noisy - alpha * picture) / sigma, stop)
-
-    def aim(self, landed: Tensor, noisy: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-        """The prediction of the picture by which DDIM's step lands there."""
-        alpha, sigma = self.shares(start)
-        alpha_stop, sigma_stop = self.shares(stop)
-        ratio = sigma_stop / sigma
-        return (landed - ratio * noisy) / (alpha_stop - ratio * alpha)
-
-    def picture(self, prediction: Tensor, noisy: Tensor, time: Tensor, kind: str) -> Tensor:
-        """The picture that a prediction of a kind (``epsilon``, ``v_prediction``, ``sample``) means."""
-        alpha, sigma = self.shares(time)
+    def original(self, prediction: Tensor, noisy: Tensor, timestep: Tensor, kind: str) -> Tensor:
+        """The clean latents that a prediction of a kind (``epsilon``, ``v_prediction``, ``sample``) means."""
+        alpha, sigma = self.alpha_sigma(timestep)
         if kind == "sample":
             return prediction
         if kind == "v_prediction":
             return alpha * noisy - sigma * prediction
         return (noisy - sigma * prediction) / alpha
 
+    def step(self, original: Tensor, noisy: Tensor, timestep: Tensor, previous: Tensor) -> Tensor:
+        """DDIM's step (Song et al. 2021, Eq. 12, without noise) to `previous` timesteps, by predicted clean latents."""
+        alpha, sigma = self.alpha_sigma(timestep)
+        return self.add_noise(original, (noisy - alpha * original) / sigma, previous)
 
-class DistillLoss(nn.Module):
-    """How far the student's picture is from the one that lands where its teacher does: pseudo-Huber, as velocities.
+    def original_that_lands(
+        self, landed: Tensor, noisy: Tensor, timestep: Tensor, previous: Tensor, otherwise: Tensor
+    ) -> Tensor:
+        """The clean latents by which DDIM's step lands there; `otherwise` where noise drowns what they would change."""
+        alpha, sigma = self.alpha_sigma(timestep)
+        alpha_previous, sigma_previous = self.alpha_sigma(previous)
+        ratio = sigma_previous / sigma
+        effect = alpha_previous - ratio * alpha
+        is_told = effect > _DROWNED
+        return torch.where(is_told, (landed - ratio * noisy) / effect.clamp(min=_DROWNED), otherwise)
+
+
+class DistillLoss(NetworkLoss):
+    """How far the student's clean latents are from those that land where its teacher does: pseudo-Huber, as velocities.
 
     Appearance net and ControlNet are the teacher's and the student's alike, and do not train.
 
     Args:
         student: the network that trains; its appearance net reads the reference for both.
         teacher: frozen, with the same appearance net and ControlNet.
-        leaps: the student's steps and the teacher's.
+        schedule: the student's steps and the teacher's.
         kind: what both predict (``epsilon``, ``v_prediction``, ``sample``).
         prompt_embeds: ``(1 n d)``; None where each batch brings its own.
-        guidance_scale: the teacher's.
-        channel_weights: as `losses.pixel_weights` gives them; None counts all alike.
+        guidance_scale: the teacher's, in each of its steps.
+        channel_weights: as `losses.pixel_weights` gives them, of squared errors; None counts all alike.
         noisy_reference: whether the reference gets its first target's noise and the same timestep.
     """
 
@@ -112,7 +112,7 @@ class DistillLoss(nn.Module):
         self,
         student: MagicPoseNetwork,
         teacher: MagicPoseNetwork,
-        leaps: Leaps,
+        schedule: DistillSchedule,
         kind: str,
         prompt_embeds: Tensor | None,
         guidance_scale: float,
@@ -120,24 +120,24 @@ class DistillLoss(nn.Module):
         channel_weights: Tensor | None = None,
         noisy_reference: bool = False,
     ) -> None:
-        super().__init__()
-        self.network, self.leaps = student, leaps
-        # a state holds the teacher's UNet, which no other file of the run does; what is shared only once
-        self.teacher_unet, self._teacher = teacher.unet, (teacher,)
-        self.kind, self.guidance_scale = kind, guidance_scale
+        super().__init__(student, prompt_embeds, channel_weights)
+        self.schedule, self.kind, self.guidance_scale = schedule, kind, guidance_scale
         self.noisy_reference = noisy_reference
-        weights = None if channel_weights is None else channel_weights[:, None, None]
-        self.channel_weights: Tensor | None
-        self.register_buffer("channel_weights", weights, persistent=False)
-        stored = None if prompt_embeds is None else nn.Parameter(prompt_embeds, requires_grad=False)
-        self.prompt_embeds: nn.Parameter | None
-        self.register_parameter("prompt_embeds", stored)
+        # Of the teacher the UNet alone is a part of this module, and so of its state, which is the only file that has
+        # it; in a tuple torch does not see the rest, which is the student's too
+        self.teacher_unet, self._teacher = teacher.unet, (teacher,)
+
+    def train(self, mode: bool = True) -> DistillLoss:
+        """As torch's, but for the teacher, which never trains."""
+        super().train(mode)
+        self.teacher_unet.eval()
+        return self
 
     def forward(
         self,
         latents: Tensor,
         noise: Tensor,
-        leap: Tensor,
+        timestep: Tensor,
         reference: Tensor,
         pose_maps: Tensor,
         embeds: Tensor | None = None,
@@ -147,7 +147,7 @@ class DistillLoss(nn.Module):
         Args:
             latents: clean ``(b f c h w)``.
             noise: ``(b f c h w)``.
-            leap: which of the student's steps, ``(b,)``.
+            timestep: ``(b,)``, each the first of one of the student's steps.
             reference: clean reference latents ``(b c h w)``.
             pose_maps: uint8 or [0, 1] ``(b f 3 H W)``.
             embeds: ``(b n d)``, each sample's own in the prompt's place.
@@ -155,40 +155,40 @@ class DistillLoss(nn.Module):
         Raises:
             ValueError: no embedding at all.
         """
-        if embeds is None:
-            if self.prompt_embeds is None:
-                raise ValueError("a batch without embeds, and no prompt_embeds")
-            embeds = self.prompt_embeds.expand(len(latents), -1, -1)
-        maps, leaps = as_unit(pose_maps), self.leaps
-        times = leaps.times[leap].unbind(1)
-        start, stop = times[0], times[-1]
-        noisy = leaps.mix(latents.float(), noise.float(), start)
+        embeds = self.embeds_for(len(latents), embeds)
+        maps, schedule = as_unit(pose_maps), self.schedule
+        part = (timestep[:, None] == schedule.timesteps[:, 0]).long().argmax(1)
+        timesteps = schedule.timesteps[part].unbind(1)
+        noisy = schedule.add_noise(latents.float(), noise.float(), timestep)
         with torch.no_grad():
-            landed = noisy
-            for before, after in pairwise(times):
-                bank = self._read(reference, noise, before, embeds)
-                landed = leaps.move(self._guided(landed, before, embeds, bank, maps), landed, before, after)
-            wanted = leaps.aim(landed, noisy, start, stop)
-            bank = self._read(reference, noise, start, embeds)
-        made = self.network(noisy, start, embeds, bank, maps).float()
-        error = (leaps.picture(made, noisy, start, self.kind) - wanted) / leaps.shares(start)[1]
-        distance = (error.square() + _HUBER**2).sqrt() - _HUBER
+            bank = self._read(reference, noise, timestep, embeds)
+            first = self._guided(noisy, timestep, embeds, bank, maps)
+            landed = schedule.step(first, noisy, *timesteps[:2])
+            for here, previous in pairwise(timesteps[1:]):
+                there = self._guided(landed, here, embeds, self._read(reference, noise, here, embeds), maps)
+                landed = schedule.step(there, landed, here, previous)
+            self._teacher[0].link.forget()
+            wanted = schedule.original_that_lands(landed, noisy, timestep, timesteps[-1], first)
+        made = schedule.original(
+            self.network(noisy, timestep, embeds, bank, maps).float(), noisy, timestep, self.kind
+        )
+        error = (made - wanted) / schedule.alpha_sigma(timestep)[1]
         if self.channel_weights is not None:
-            distance = distance * self.channel_weights
-        return distance.mean()
+            error = error * self.channel_weights.sqrt()
+        return ((error.square() + _HUBER**2).sqrt() - _HUBER).mean()
 
-    def _read(self, reference: Tensor, noise: Tensor, time: Tensor, embeds: Tensor) -> dict[str, Tensor]:
+    def _read(self, reference: Tensor, noise: Tensor, timestep: Tensor, embeds: Tensor) -> dict[str, Tensor]:
         if self.noisy_reference:
-            reference = self.leaps.mix(reference[:, None], noise[:, :1], time)[:, 0]
-        return self.network.read_reference(reference, time, embeds)
+            reference = self.schedule.add_noise(reference[:, None], noise[:, :1], timestep)[:, 0]
+        return self.network.read_reference(reference, timestep, embeds)
 
     def _guided(
-        self, noisy: Tensor, time: Tensor, embeds: Tensor, bank: dict[str, Tensor], maps: Tensor
+        self, noisy: Tensor, timestep: Tensor, embeds: Tensor, bank: dict[str, Tensor], maps: Tensor
     ) -> Tensor:
-        """The teacher's picture, by Image-CFG (paper 5.2)."""
+        """The teacher's clean latents, by Image-CFG (paper 5.2)."""
         (teacher,) = self._teacher
-        made = teacher(noisy, time, embeds, bank, maps).float()
+        made = teacher(noisy, timestep, embeds, bank, maps).float()
         if self.guidance_scale != 1:
-            plain = teacher(noisy, time, embeds).float()
+            plain = teacher(noisy, timestep, embeds).float()
             made = plain + self.guidance_scale * (made - plain)
-        return self.leaps.picture(made, noisy, time, self.kind)
+        return self.schedule.original(made, noisy, timestep, self.kind)

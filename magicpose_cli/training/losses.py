@@ -90,7 +90,41 @@ def pixel_weights(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     return reach / reach.mean()
 
 
-class NoiseLoss(nn.Module):
+class NetworkLoss(nn.Module):
+    """What losses of the network hold besides it: what conditions it, and what a latent channel counts.
+
+    Args:
+        network: the four networks.
+        prompt_embeds: ``(1 n d)``; None where each batch brings its own.
+        channel_weights: as `pixel_weights` gives them; None counts all alike.
+    """
+
+    def __init__(
+        self, network: MagicPoseNetwork, prompt_embeds: Tensor | None, channel_weights: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.network = network
+        weights = None if channel_weights is None else channel_weights[:, None, None]
+        self.channel_weights: Tensor | None
+        self.register_buffer("channel_weights", weights, persistent=False)
+        stored = None if prompt_embeds is None else nn.Parameter(prompt_embeds, requires_grad=False)
+        self.prompt_embeds: nn.Parameter | None
+        self.register_parameter("prompt_embeds", stored)
+
+    def embeds_for(self, count: int, own: Tensor | None) -> Tensor:
+        """Embeddings ``(count n d)``: a batch's own, or the prompt's.
+
+        Raises:
+            ValueError: neither is there.
+        """
+        if own is not None:
+            return own
+        if self.prompt_embeds is None:
+            raise ValueError("a batch without embeds, and no prompt_embeds")
+        return self.prompt_embeds.expand(count, -1, -1)
+
+
+class NoiseLoss(NetworkLoss):
     """Mean squared error of the whole network's prediction (Eq. 4 without pose maps, Eq. 5 with them).
 
     In the model's prediction type. With `noisy_reference` the reference gets its first target's noise and timestep,
@@ -120,15 +154,9 @@ class NoiseLoss(nn.Module):
         channel_weights: Tensor | None = None,
         noisy_reference: bool = False,
     ) -> None:
-        super().__init__()
-        self.network, self.scheduler, self.noisy_reference = network, scheduler, noisy_reference
+        super().__init__(network, prompt_embeds, channel_weights)
+        self.scheduler, self.noisy_reference = scheduler, noisy_reference
         self.weights = (hand_weight, face_weight)
-        weights = None if channel_weights is None else channel_weights[:, None, None]
-        self.channel_weights: Tensor | None
-        self.register_buffer("channel_weights", weights, persistent=False)
-        stored = None if prompt_embeds is None else nn.Parameter(prompt_embeds, requires_grad=False)
-        self.prompt_embeds: nn.Parameter | None
-        self.register_parameter("prompt_embeds", stored)
 
     def forward(
         self,
@@ -156,10 +184,7 @@ class NoiseLoss(nn.Module):
         """
         if pose_maps is not None:
             pose_maps = as_unit(pose_maps)
-        if embeds is None:
-            if self.prompt_embeds is None:
-                raise ValueError("a batch without embeds, and no prompt_embeds")
-            embeds = self.prompt_embeds.expand(len(latents), -1, -1)
+        embeds = self.embeds_for(len(latents), embeds)
         frames = latents.shape[1]
         steps = timestep.repeat_interleave(frames)
         flat, flat_noise = latents.flatten(0, 1), noise.flatten(0, 1)

@@ -14,7 +14,7 @@ _CLIPS = 6
 _STRIPS, _STRIP_FRAMES = 2, 8  # enough to see things move, in the time of 16 single frames
 
 
-def grid(pipeline: MagicPosePipeline, clips: Clips, **shown: Any) -> np.ndarray:
+def grid(pipeline: MagicPosePipeline, clips: Clips, shown: dict[str, Any]) -> np.ndarray:
     """Clips in rows: reference, pose map, result, truth; uint8 ``(H W 3)``.
 
     Args:
@@ -36,7 +36,7 @@ def grid(pipeline: MagicPosePipeline, clips: Clips, **shown: Any) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-def strips(pipeline: MagicPosePipeline, clips: Clips, **shown: Any) -> np.ndarray:
+def strips(pipeline: MagicPosePipeline, clips: Clips, shown: dict[str, Any]) -> np.ndarray:
     """The longest clips, three rows each, the reference before them: pose maps, result, truth; else as `grid`."""
     rows = []
     for clip in np.argsort(-np.diff(clips.starts), kind="stable")[:_STRIPS]:

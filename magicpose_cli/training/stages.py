@@ -157,7 +157,7 @@ class TrainNetwork:
     def samples(self) -> np.ndarray:
         """Pictures of held-out clips to watch it learn, as `grid` and `strips` lay them out."""
         lay_out = strips if self.pipeline.network.has_motion else grid
-        return lay_out(self.pipeline, self.held_out, **self.shown())
+        return lay_out(self.pipeline, self.held_out, self.shown())
 
     def shown(self) -> dict[str, Any]:
         """How the sample pictures are made: the conditions that this stage has not trained are left out."""

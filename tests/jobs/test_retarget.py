@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from magicpose_cli.media.pictures import load_picture, save_picture
 from magicpose_cli.media.video import FrameReader, open_writer, probe
 from magicpose_cli.pose.align import Alignment
 from magicpose_cli.pose.detect import open_detector
+from magicpose_cli.pose.detect_mediapipe import MediapipePoseDetector
 from magicpose_cli.pose.draw import draw_pose
 from magicpose_cli.pose.sequence import FramePose, PoseSequence
 
@@ -86,6 +88,19 @@ def test_an_mp4_of_the_drivings_length_and_rate_with_its_report(inputs, tmp_path
     assert "saved pose sequence" in said
     assert "nobody was found in reference.png" in said
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "out.json", "out.compare.mp4"}
+
+
+def test_the_networks_libraries_are_imported_while_poses_are_found(inputs, tmp_path, monkeypatch):
+    imported = threading.Event()
+    monkeypatch.setattr("magicpose_cli.jobs.retarget._import_networks", imported.set)
+    find = MediapipePoseDetector.detect_still
+
+    def find_late(self: MediapipePoseDetector, picture: np.ndarray) -> FramePose:
+        assert imported.wait(timeout=60), "nothing imports beside the detector"
+        return find(self, picture)
+
+    monkeypatch.setattr(MediapipePoseDetector, "detect_still", find_late)
+    assert _run(inputs, tmp_path / "out.mp4", detector="mediapipe")["frames"] == FRAMES
 
 
 def test_the_same_run_gives_the_same_bytes_and_another_seed_others(inputs, tmp_path):

@@ -131,7 +131,7 @@ def test_shares_of_a_batch_are_the_whole(clips, name):
     for step in range(3):
         whole = stage.batch(7, step)
         parts = [stage.batch(7, step, Share(index, 4)) for index in range(4)]
-        for key in ("latents", "noise", "leap" if name == "distill" else "timestep", "reference"):
+        for key in ("latents", "noise", "timestep", "reference"):
             assert torch.equal(torch.cat([part[key] for part in parts]), whole[key])
         if name != "distill":
             assert sum(part["conditional"] for part in parts) == whole["conditional"]
