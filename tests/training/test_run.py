@@ -339,7 +339,7 @@ def test_forward_passes_that_share_a_batch_give_the_same_losses_and_weights(
 
 
 def test_two_processes_run_all_stages(clips, tmp_path):
-    recipe = write_recipe(tmp_path / "tiny.toml", motion={"batch_size": 2})
+    recipe = write_recipe(tmp_path / "tiny.toml", motion={"batch_size": 2}, distill={"batch_size": 2})
     done = in_two_processes("all", "--recipe", recipe, "--data", clips, "-o", tmp_path / "runs")
     assert done.stdout.strip() == str(tmp_path / "runs" / "distill" / "model")
     assert read_facts(tmp_path / "runs" / "distill" / "model").has_motion
