@@ -256,6 +256,29 @@ def check_steps(folder: Path, sampling: SamplingBlock, *, are_seen: bool = True)
             f"{steps} steps begin at timestep {first} of this model's {total}, where noise counts as half a picture; "
             "another number (--steps) will look better."
         )
+    if are_seen and sampling.solver == "ddim" and config.get("timestep_spacing") == "trailing":
+        _warn_of_noise_left(steps, total, config.get("beta_start", 0.0) ** 0.5)
+
+
+def _warn_of_noise_left(steps: int, total: int, first_noise: float) -> None:
+    """Warn where diffusers' DDIM, which goes down by whole numbers of timesteps, ends one before the picture.
+
+    Args:
+        steps: of the sampler.
+        total: timesteps of the schedule.
+        first_noise: deviation of the noise at its first.
+    """
+    if round(total / steps) == total // steps or first_noise < _SEEN_NOISE:
+        return
+    near = sorted((n for n in range(1, total + 1) if total % n == 0), key=lambda n: abs(n - steps))[:2]
+    console.warn(
+        f"{steps} steps of ddim leave noise in this model's frames, since {total} timesteps do not part so; "
+        f"{min(near)} and {max(near)} (--steps) do not."
+    )
+
+
+_SEEN_NOISE = 0.1
+"""Deviation in latents; that of Stable Diffusion's first timestep is 0.03."""
 
 
 def has_part(index: dict[str, Any], part: str) -> bool:

@@ -15,6 +15,7 @@ from magicpose_cli.diffusion.facts import check_steps
 from magicpose_cli.diffusion.sampler import denoise, frame_noise, make_solver
 from magicpose_cli.diffusion.windows import circular_windows, shifted_windows
 from magicpose_cli.errors import MagicPoseError, OptionError
+from magicpose_cli.recipe import find_recipe, read_recipe
 from magicpose_cli.sampling import SamplingBlock
 
 REFERENCE_SCHEDULE = {
@@ -169,3 +170,18 @@ def test_steps_that_a_schedule_cannot_take_are_refused(tmp_path, capsys, solver,
     else:
         with pytest.raises(OptionError, match="fewer steps"):
             check_steps(tmp_path, block)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 6, 7, 12, 20, 24, 25, 30, 48, 50])
+@pytest.mark.parametrize("recipe", ["mini", "smoke"])
+def test_steps_that_leave_noise_in_the_frames_are_warned_of(tmp_path, capsys, recipe, steps):
+    model = DDIMScheduler(**read_recipe(find_recipe(recipe)).schedule.model_dump())
+    model.register_to_config(prediction_type="sample")
+    model.save_pretrained(tmp_path / "scheduler")
+    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    made = denoise(noise, lambda x, t, f: 0 * x, make_solver(model, "ddim"), steps, lambda _: [[0]])
+    check_steps(tmp_path, SamplingBlock(num_inference_steps=steps))
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("leave noise" in said) == bool(made.std() > 0.1)
+    if steps == 24:
+        assert ("24 steps of ddim leave noise" in said and "20 and 25" in said) == (recipe == "mini")
