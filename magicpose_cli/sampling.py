@@ -59,6 +59,10 @@ class SamplingBlock(Strict):
     presets: dict[str, Preset] = {}
     """Other ways of sampling by name."""
 
+    def takes_details(self, asked: bool | None = None) -> bool:
+        """Whether frames take the reference's details: as it is asked for, or as the model does."""
+        return self.details == "reference" if asked is None else asked
+
     def guidance_at(self, step: int) -> float:
         """Strength of guidance in one step (0 first): 1, the conditional branch alone, outside of `guided`."""
         start, end = self.guided

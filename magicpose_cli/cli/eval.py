@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import console
 from ..errors import OptionError
-from .options import AsJson, DtypeName, Guidance, Solver, Steps
+from .eval_options import refuse_strangers, refuse_without
+from .options import DETAILS_FLAG, DETAILS_HELP, AsJson, DtypeName, Guidance, Solver, Steps
 
 if TYPE_CHECKING:
     from ..evaluation.metrics import Protocol
@@ -160,8 +161,8 @@ def evaluate(
     reference_details: Annotated[
         bool | None,
         typer.Option(
-            "--reference-details/--no-reference-details",
-            help="Take the reference's details where it agrees with what was made.",
+            DETAILS_FLAG,
+            help=DETAILS_HELP,
             show_default="model's",
         ),
     ] = None,
@@ -218,7 +219,7 @@ def evaluate(
         "--skip-bad": skip_bad, "--solver": solver, "--preset": preset,
         "--csv": csv, "--numbers": numbers, "--device": device, "--dtype": dtype,
     }  # fmt: skip
-    _refuse_strangers(
+    refuse_strangers(
         "--dataset" if dataset is not None else "--grid" if grid is not None else "--truth", given
     )
     if weights is not None and not weights.is_dir():
@@ -230,7 +231,7 @@ def evaluate(
             raise OptionError(
                 expected="a folder for the results", found="none", remedy="Name it with -o FOLDER."
             )
-        _refuse_without(dataset, given)
+        refuse_without(dataset.value, given)
         from ..evaluation.benchmark import BenchmarkOptions, benchmark
         from ..evaluation.tables import as_table as plain_methods
         from ..evaluation.terminal import of_methods
@@ -281,83 +282,6 @@ def evaluate(
     # a table of the papers knows no cut videos
     how: Align = align.value if align is not None else "strict" if name == "disco" else "auto"
     _two_videos(generated, truth, name, weights, how, output, csv, quick=quick, force=force, as_json=as_json)
-
-
-_TAKEN = {
-    "--truth": {"--protocol", "--weights", "--force", "-o", "--align", "--quick", "--csv"},
-    "--grid": {"--names"},
-    "--dataset": {
-        "-o",
-        "--root",
-        "--model",
-        "--clips",
-        "--steps",
-        "--guidance",
-        "--solver",
-        "--preset",
-        "--seed",
-        "--reference-details",
-        "--without-motion",
-        "--device",
-        "--dtype",
-        "--split",
-        "--predictions",
-        "--stride",
-        "--size",
-        "--gt",
-        "--skip-bad",
-        "--weights",
-        "--numbers",
-    },
-}
-"""What each of the command's three ways takes, by the option that chooses it."""
-
-
-def _refuse_strangers(way: str, given: dict[str, Any]) -> None:
-    """Refuse options that would do nothing in this way."""
-    strangers = [
-        name
-        for name, value in given.items()
-        if value is not None and value is not False and name != way and name not in _TAKEN[way]
-    ]
-    if strangers:
-        theirs = next((other for other in _TAKEN if strangers[0] in _TAKEN[other]), strangers[0])
-        where = "two videos" if theirs == "--truth" else theirs
-        raise OptionError(
-            expected=f"options that go without {theirs}"
-            if way == "--truth"
-            else f"options that go with {way}",
-            found=", ".join(strangers),
-            remedy=f"Leave {'it' if len(strangers) == 1 else 'them'} out, or use {strangers[0]} with {where}.",
-        )
-
-
-def _refuse_without(dataset: DatasetName, given: dict[str, Any]) -> None:
-    """Refuse what only one dataset has, and what a model would need that does not run."""
-    if given["--split"] is not None and dataset is not DatasetName.tiktok:
-        raise OptionError(
-            expected="--split with --dataset tiktok",
-            found=f"it with {dataset.value}",
-            remedy="Leave --split out.",
-        )
-    if given["--predictions"] and given["--model"] is None:
-        of_models = (
-            "--steps",
-            "--guidance",
-            "--solver",
-            "--preset",
-            "--seed",
-            "--reference-details",
-            "--without-motion",
-            "--dtype",
-        )
-        idle = [name for name in of_models if given[name] not in (None, False)]
-        if idle:
-            raise OptionError(
-                expected="options that go with --predictions alone",
-                found=", ".join(idle),
-                remedy="Leave them out, or name a model with --model.",
-            )
 
 
 _SMALLEST_PX, _LARGEST_PX = 16, 4096

@@ -84,6 +84,8 @@ Dtype = Annotated[
     DtypeName,
     typer.Option("--dtype", help="Number format; auto: fp16 on a GPU, bf16 on a CPU that has it."),
 ]
+DETAILS_FLAG = "--reference-details/--no-reference-details"
+DETAILS_HELP = "Take the reference's details where it agrees with what was made."
 LEAST_VRAM_GB = 0.1
 VRAM_HELP = "How much of a GPU's memory to use, GB; networks that do not fit take turns."
 Force = Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")]

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from .options import (
+    DETAILS_FLAG,
+    DETAILS_HELP,
     LEAST_VRAM_GB,
     MOST_GUIDANCE,
     MOST_STEPS,
@@ -206,8 +208,8 @@ def retarget(
     reference_details: Annotated[
         bool | None,
         typer.Option(
-            "--reference-details/--no-reference-details",
-            help="Take the reference's details where it agrees with what was made.",
+            DETAILS_FLAG,
+            help=DETAILS_HELP,
             show_default="model's",
             rich_help_panel=_FINE,
         ),

@@ -393,8 +393,7 @@ class MagicPosePipeline(DiffusionPipeline):
         is_noisy = self.sampling.reference == "noised" if noisy_reference is None else noisy_reference
         reference_noise = frame_noise(1, shape, seed, shared=True) if is_noisy else None
         text = self.embed_picture(references)
-        is_detailed = self.sampling.details == "reference" if reference_details is None else reference_details
-        finish = ReferenceDetails(references[0]) if is_detailed else None
+        finish = ReferenceDetails(references[0]) if self.sampling.takes_details(reference_details) else None
 
         def make(first: int, stop: int) -> Iterator[np.ndarray]:
             return_free_memory()

@@ -62,7 +62,7 @@ class Model:
             guidance_scale=self.sampling.guidance_scale,
             solver=self.sampling.solver,
             guided=self.sampling.guided,
-            reference_details=self.sampling.details == "reference",
+            reference_details=self.sampling.takes_details(),
             seed=self.seed + clip.number,
             batch=frames_at_once(total_memory(pipeline.device), pipeline.dtype, *self.size_px),
         )

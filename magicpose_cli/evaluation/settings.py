@@ -83,7 +83,7 @@ def settings_of(
         "guidance": None if model is None else model.sampling.guidance_scale,
         "solver": None if model is None else model.sampling.solver,
         # only where it is so, since evaluations of before it could be go on
-        **({"details": "reference"} if model is not None and model.sampling.details == "reference" else {}),
+        **({"details": "reference"} if model is not None and model.sampling.takes_details() else {}),
         "size_px": one_size(sizes_of(options, model, selection), selection.clips),
         "model_sha256": None if model is None else sha256_of(model.folder),
         "clips_sha256": {name: hashes["clip"] for name, hashes in selection.hashes.items()},

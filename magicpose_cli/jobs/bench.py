@@ -129,7 +129,7 @@ def bench(options: BenchOptions) -> dict[str, Any]:
     once_s = seconds["pose embedding"] + seconds["VAE"]  # whatever the steps
     peak_mb = _peak_mb(device)
     details_s = 0.0
-    if sampling.details == "reference":
+    if sampling.takes_details():
         details_s = options.frames * measure_details(width_px, height_px)
     own_s = once_s + (total_s - once_s) * own_steps / options.steps + details_s
     report = {

@@ -58,10 +58,9 @@ def forecast(plan: Plan, options: RetargetOptions) -> dict[str, Any]:
     )
     rates = measure_rates(plan.device, plan.dtype)
     floor_s = sum(rates.seconds(flops) for flops in parts.values())
-    has_details = options.reference_details
-    if has_details is None:
-        has_details = sampling.details == "reference"
-    details_s = frames * measure_details(width_px, height_px) if has_details else 0.0
+    details_s = 0.0
+    if sampling.takes_details(options.reference_details):
+        details_s = frames * measure_details(width_px, height_px)
     latents = frames * shapes.vae.config.latent_channels * width_px * height_px / shapes.latent_factor**2
     return {
         **found,

@@ -45,9 +45,8 @@ def measure_details(width_px: int, height_px: int) -> float:
     """Seconds a frame that the reference's details take on the CPU, whatever the model computes on."""
     frame, reference = np.random.default_rng(0).integers(0, 256, (2, height_px, width_px, 3), np.uint8)
     finish = ReferenceDetails(reference)
-    return _fastest_s(
-        lambda: finish(frame), torch.device("cpu"), rounds=2
-    )  # a large one takes most of a second
+    # twice, since a large one takes most of a second
+    return _fastest_s(lambda: finish(frame), torch.device("cpu"), rounds=2)
 
 
 def _fastest_s(call: Callable[[], Any], device: torch.device, rounds: int = 8) -> float:

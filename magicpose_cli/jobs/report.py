@@ -91,9 +91,7 @@ def describe(
             "size": f"{plan.reference_place.width_px}x{plan.reference_place.height_px}",
             "noise": options.noise or plan.facts.sampling.noise,
             "noisy_reference": _either(options.noisy_reference, plan.facts.sampling.reference == "noised"),
-            "reference_details": _either(
-                options.reference_details, plan.facts.sampling.details == "reference"
-            ),
+            "reference_details": plan.facts.sampling.takes_details(options.reference_details),
             "device": str(plan.device),
             "dtype": str(plan.dtype).removeprefix("torch."),
         },
